@@ -1,0 +1,1 @@
+"""Compare S3 inventories with an archive catalog."""

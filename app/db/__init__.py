@@ -1,0 +1,1 @@
+"""The database: connections, named SQL, retries, the embedded server and the migrations."""

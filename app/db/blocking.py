@@ -1,0 +1,27 @@
+"""Work that blocks (Arrow, DuckDB, libpq), done in a thread and interruptible from the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def in_thread(function: Callable[[], T], *, interrupt: Callable[[], None]) -> T:
+    """Run `function` in a thread; when the caller is cancelled, `interrupt` it and wait until it has let go.
+
+    Waiting matters: a thread that still writes to a connection or a file must not outlive the run it worked for.
+    """
+    task = asyncio.create_task(asyncio.to_thread(function))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            interrupt()  # again and again, since an interrupt between two statements hits neither
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({task}, timeout=0.2)
+        task.cancelled() or task.exception()  # looked at, so that nobody warns of it
+        raise

@@ -1,0 +1,64 @@
+"""One async engine over asyncpg, and the same database for the Arrow driver that moves rows in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+CONNECT_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True)
+class Database:
+    """A PostgreSQL database: `url` as a person writes it (also what libpq takes), `engine` for everything small.
+
+    asyncpg and libpq parse the URL themselves, so that `sslmode`, several hosts and socket folders mean what
+    PostgreSQL's documentation says.
+    """
+
+    url: str
+    engine: AsyncEngine
+
+    @classmethod
+    def at(cls, url: str, *, pool_size: int = 10, application_name: str = "orca-reconcile") -> Database:
+        """Make the engine for `url`; nothing is connected yet."""
+
+        async def connect() -> asyncpg.Connection:
+            return await asyncpg.connect(
+                url,
+                timeout=CONNECT_TIMEOUT_S,
+                server_settings={"application_name": application_name, "timezone": "UTC"},
+            )
+
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=connect,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=30,
+            pool_pre_ping=True,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+        )
+        return cls(url, engine)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection whose every statement stands alone: no BEGIN and no ROLLBACK travel with a read."""
+        async with self.engine.connect() as connection:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def dispose(self) -> None:
+        """Close the pool."""
+        await self.engine.dispose()

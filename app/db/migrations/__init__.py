@@ -1,0 +1,63 @@
+"""Alembic migrations: make the schema on an empty database, adopt ORCA's where it is.
+
+`upgrade` is what `orca-reconcile migrate` runs. The version is kept in `orca.reconcile_service_version`, beside
+ORCA's own `schema_versions`, which we neither trust nor touch.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from app.db.engine import Database
+
+SCHEMA = "orca"
+VERSION_TABLE = "reconcile_service_version"
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(files("app.db.migrations")))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def run_script(connection: Connection, name: str) -> None:
+    """Execute a whole file of `app/db/migrations/sql`, statement after statement, in the open transaction."""
+    script = (files("app.db.migrations") / "sql" / name).read_text(encoding="utf-8")
+    # SQLAlchemy prepares what it executes, and PostgreSQL prepares one statement at a time: the driver takes them all.
+    dbapi_connection = connection.connection.dbapi_connection
+    assert dbapi_connection is not None  # noqa: S101  (a connection that is in a transaction has one)
+    dbapi_connection.run_async(lambda driver: driver.execute(script))
+
+
+async def upgrade(database: Database) -> None:
+    """Bring the database to the newest version, in one transaction that waits its turn behind another migrator."""
+    config = _config()
+
+    def run(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    async with database.transaction() as connection:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('orca-reconcile migrate', 0))"))
+        await connection.run_sync(run)
+
+
+async def is_migrated(database: Database) -> bool:
+    """Tell whether the database is at the version that this code was written for."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+
+    def current(connection: Connection) -> str | None:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": VERSION_TABLE, "version_table_schema": SCHEMA}
+        )
+        return context.get_current_revision()
+
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(current) == head

@@ -1,0 +1,54 @@
+"""Which failures of the database may pass, and how often we try again.
+
+asyncpg through SQLAlchemy gives a deadlock or a shutdown as plain `DBAPIError`, a killed connection as
+`InterfaceError` and a refused one as a bare `OSError`, so the class of the exception says little: the SQLSTATE does.
+"""
+
+from __future__ import annotations
+
+import stamina
+from adbc_driver_manager import Error as AdbcError
+from asyncpg import InterfaceError, PostgresError
+from sqlalchemy.exc import DBAPIError
+
+PASSING_CLASSES = (
+    "08",  # connection exceptions
+    "40",  # transaction rollback: serialization failure, deadlock
+    "53",  # insufficient resources: too many connections, out of memory
+    "57P",  # operator intervention: shutdown, crash, cannot connect now
+    "55P03",  # lock not available within lock_timeout
+    "25P03",  # the server ended an idle transaction
+)
+DISK_FULL = "53100"
+
+
+def sqlstate(error: BaseException | None) -> str | None:
+    """Find the SQLSTATE in an error of asyncpg, of SQLAlchemy around it, or of the Arrow driver."""
+    while error is not None:
+        if isinstance(error, (PostgresError, AdbcError)) and error.sqlstate:
+            return str(error.sqlstate)
+        error = (error.orig if isinstance(error, DBAPIError) else None) or error.__cause__
+    return None
+
+
+def may_pass(error: BaseException) -> bool:
+    """Tell whether trying again can help: lost, refused or busy servers, deadlocks; never wrong data."""
+    state = sqlstate(error)
+    if state is not None:
+        return state.startswith(PASSING_CLASSES) and state != DISK_FULL
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error.orig.__cause__ if error.orig else None, InterfaceError)
+    if isinstance(error, AdbcError):
+        # libpq reports a connection that was cut in the middle of a COPY without any SQLSTATE.
+        return "connection" in str(error).lower()
+    return isinstance(error, (ConnectionError, TimeoutError, InterfaceError))
+
+
+def _hook(error: Exception) -> bool:
+    return may_pass(error)
+
+
+retrying = stamina.AsyncRetryingCaller(
+    attempts=4, timeout=None, wait_initial=1.0, wait_exp_base=2, wait_jitter=1.0, wait_max=5.0
+).on(_hook)
+"""`await retrying(function, *args)`: three more tries after 1, 2 and 4 s plus up to 1 s of chance."""

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from app.db.engine import Database
+from app.settings import Settings
+from tests.support.postgres import Server
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith(("RECONCILE_", "AWS_")):
+            monkeypatch.delenv(name)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """Give the session's PostgreSQL server; the workers of pytest-xdist share the one of their parent folder."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    server = Server(shared / "pg")
+    await server.make_template()
+    yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database(server: Server) -> AsyncIterator[Database]:
+    """Give a migrated, empty database that no other test sees."""
+    async with server.fresh() as name:
+        database = Database.at(server.url(name))
+        yield database
+        await database.dispose()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Give settings with folders of the test's own."""
+    return Settings(data_dir=tmp_path)
