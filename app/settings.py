@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -56,19 +55,19 @@ class Settings(BaseSettings):
             raise ValueError("DATABASE_URL has to start with postgresql://")
         return url
 
-    @cached_property
+    @property
     def spool(self) -> Path:
         """The folder for fetched data files and for what the duckdb engine spills."""
         return (self.spool_dir or self.data_dir / "spool").absolute()
 
-    @cached_property
+    @property
     def prefixes(self) -> tuple[str, ...]:
         """The URL prefixes under which manifests and data files may be read."""
         if self.manifest_prefixes is None:
             return (self.data_dir.absolute().as_uri() + "/",)
         return self.manifest_prefixes
 
-    @cached_property
+    @property
     def grace(self) -> timedelta:
         """How long before the inventory's creation a change may still have been in flight."""
         return timedelta(hours=self.grace_hours)

@@ -1,0 +1,95 @@
+"""Read the catalog of one archive location in parallel, under one snapshot, as Arrow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+from adbc_driver_postgresql import StatementOptions
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db.queries import Queries
+
+SQL = Queries("app.catalog", "read.sql")
+STREAMS = 2
+BATCH_BYTES = 2**21
+
+
+class CatalogReader:
+    """The files of one archive location in the state that `connection`'s transaction sees.
+
+    `streams` gives Arrow readers of (id, key_path, etag without quotes, size_in_bytes, storage_class), each a COPY on a
+    connection of its own over a range of the pages; `rows` counts what was read from all of them, `failure` is why one
+    of them broke, and `about` is how many files the planner's statistics know of.
+    """
+
+    def __init__(self, url: str, snapshot: str, statements: list[str], about: int) -> None:
+        self.about = about
+        self.failure: Exception | None = None
+        self._url = url
+        self._snapshot = snapshot
+        self._statements = statements
+        self._open: list[tuple[adbc.Connection, adbc.Cursor]] = []
+        self._read: list[int] = []
+
+    @classmethod
+    async def under(cls, connection: AsyncConnection, url: str, archive_location: str) -> CatalogReader:
+        """Prepare to read what `connection`'s REPEATABLE READ transaction sees; it has to stay open meanwhile."""
+        snapshot = (await connection.execute(SQL["snapshot"])).scalar_one()
+        about = (await connection.execute(SQL["about"])).scalar_one()
+        statements = await connection.execute(SQL["parts"], {"archive_location": archive_location, "parts": STREAMS})
+        return cls(url, snapshot, list(statements.scalars()), about)
+
+    @property
+    def rows(self) -> int:
+        """How many files have been read so far."""
+        return sum(self._read)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for connection, cursor in self._open:
+            with suppress(adbc.Error):  # a stream that was cancelled or cut has nothing left to close
+                cursor.close()
+            with suppress(adbc.Error):
+                connection.close()
+
+    def cancel(self) -> None:
+        """Stop the readers, from any thread."""
+        for _, cursor in self._open:
+            with suppress(adbc.Error):
+                cursor.adbc_cancel()
+
+    def streams(self, advanced: Callable[[int], None]) -> list[pa.RecordBatchReader]:
+        """Start the readers; `advanced` is told the number of files read so far."""
+        return [self._stream(number, statement, advanced) for number, statement in enumerate(self._statements)]
+
+    def _stream(self, number: int, statement: str, advanced: Callable[[int], None]) -> pa.RecordBatchReader:
+        connection = adbc.connect(self._url)
+        cursor = connection.cursor()
+        self._open.append((connection, cursor))
+        self._read.append(0)
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute(f"SET TRANSACTION SNAPSHOT '{self._snapshot}'")
+        cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: BATCH_BYTES})
+        cursor.execute(statement)
+        rows = cursor.fetch_record_batch()
+
+        def counted() -> Iterator[pa.RecordBatch]:
+            try:
+                for batch in rows:
+                    yield batch
+                    self._read[number] += batch.num_rows
+                    advanced(self.rows)
+            except (adbc.Error, pa.ArrowException) as error:
+                self.failure = error
+                raise
+
+        return pa.RecordBatchReader.from_batches(rows.schema, counted())

@@ -1,0 +1,1 @@
+"""One S3 Inventory report: its manifest, where its files lie, and its rows as one DuckDB relation."""

@@ -1,0 +1,90 @@
+"""Inflate a gzip file, verified to its end and bounded in what it may become."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from app.errors import BadInventory
+from app.inventory.formats.reader import DataPath
+
+# DEFLATE can reach 1032:1, which takes bytes that never change. Real reports reach 4:1; one made of nothing but the
+# longest keys, all alike but for a counter, reaches 300:1.
+MOST_INFLATION = 500
+ALWAYS_ALLOWED = 16 << 20  # bytes: what is this small once inflated can do no harm
+
+_PIECE = 1 << 20
+_ENDS_OF_A_ROW = (b"\n", b"\r", b'"')
+
+
+class Absurd(OSError):
+    """A gzip holds more than anything real could."""
+
+
+class Inflated:
+    """The inflated bytes of a gzip file as a file to read from.
+
+    Raises `OSError` when the gzip is truncated, followed by something else, or not what its checksum says, or when
+    the text within stops in the middle of a row; `Absurd` when it inflates beyond `MOST_INFLATION`.
+    """
+
+    def __init__(self, file: DataPath) -> None:
+        size = file.path.stat().st_size
+        if size == 0:
+            raise OSError("it is empty, where even an empty gzip has a header")
+        self._left = max(ALWAYS_ALLOWED, size * MOST_INFLATION)
+        self._stream = pa.CompressedInputStream(pa.OSFile(str(file.path)), "gzip")
+        self._ahead: bytes = self._stream.read(1)
+        self._last = b"\n"
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether there is no text at all; to be asked before the first reading."""
+        return not self._ahead
+
+    def read(self, size: int = -1) -> bytes:
+        """Read up to `size` bytes; nothing at the end."""
+        if size < 0:
+            raise ValueError("what may inflate without bounds is read in pieces")
+        piece: bytes = self._ahead + self._stream.read(size - len(self._ahead))
+        self._ahead = b""
+        self._left -= len(piece)
+        if self._left < 0:
+            raise Absurd(f"it inflates to more than {MOST_INFLATION} times its size")
+        if size and not piece and self._last not in _ENDS_OF_A_ROW:
+            raise OSError("its text stops in the middle of a row")
+        self._last = piece[-1:] or self._last
+        return piece
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+    # What pyarrow asks of a Python file before it reads from it.
+    closed = False
+
+    def readable(self) -> bool:
+        """Say that this can be read from."""
+        return True
+
+    def writable(self) -> bool:
+        """Say that this cannot be written to."""
+        return False
+
+    def seekable(self) -> bool:
+        """Say that there is no way back."""
+        return False
+
+
+def require_reasonable(file: DataPath) -> None:
+    """Raise `BadInventory` when a gzip inflates absurdly; what else may be wrong with it is not looked for."""
+    try:
+        inflated = Inflated(file)
+        try:
+            while inflated.read(_PIECE):
+                pass
+        finally:
+            inflated.close()
+    except Absurd as error:
+        raise BadInventory(f"{file.name} cannot be read: {error}.") from error
+    except OSError:
+        return

@@ -1,0 +1,99 @@
+"""Objects of S3, and of stores that speak its language, read through obstore.
+
+Region, endpoint and credentials come from the usual `AWS_*` variables, or from the role of the container or instance;
+with `AWS_SKIP_SIGNATURE=true` public buckets are read without any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import S3Store
+
+from app.errors import StorageUnavailable
+from app.inventory.locations import Location
+
+if TYPE_CHECKING:  # obstore has these in its stubs alone
+    from obstore.store import ClientConfig, RetryConfig
+
+# A request that fails on its way, or with 5xx, is repeated by obstore, for about 12 s in all: enough to wait for a
+# store that restarts or throttles, and not long for one that is gone.
+RETRY: RetryConfig = {
+    "max_retries": 6,
+    "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=5), "base": 2},
+    "retry_timeout": timedelta(seconds=60),
+}
+# An answer that breaks off in its body is asked for again, this often in all, after these waits.
+BODY_ATTEMPTS = 4
+BODY_WAIT = 0.2  # seconds, doubled each time
+CONNECT_SECONDS = 5
+REQUEST_SECONDS = 60  # for a request with its body, of which at most a few MiB are asked at a time
+
+_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
+
+
+class S3Source:
+    """The objects of one bucket."""
+
+    def __init__(self, bucket: str) -> None:
+        client: ClientConfig = {
+            "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+            "timeout": timedelta(seconds=REQUEST_SECONDS),
+        }
+        if any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS):
+            client["allow_http"] = True  # an operator who names such an endpoint wants it used
+        with _in_our_words(f"bucket {bucket}"):
+            self._store = S3Store(bucket, client_options=client, retry_config=RETRY)
+
+    async def size_of(self, location: Location) -> int | None:
+        """Ask how many bytes an object has; `None` when there is none. Raises `StorageUnavailable`."""
+        try:
+            with _in_our_words(str(location)):
+                return (await obstore.head_async(self._store, location.path))["size"]
+        except FileNotFoundError:
+            return None
+
+    async def read(self, location: Location, start: int, end: int) -> bytes:
+        """Read from byte `start` to before byte `end`, anew where the answer breaks off.
+
+        Raises `FileNotFoundError` when the object is gone, `StorageUnavailable` when the store does not give it.
+        """
+        with _in_our_words(str(location)):
+            for attempt in range(1, BODY_ATTEMPTS):
+                try:
+                    return await self._read_once(location.path, start, end)
+                except _BrokeOff:
+                    await asyncio.sleep(BODY_WAIT * 2**attempt)
+            return await self._read_once(location.path, start, end)
+
+    async def _read_once(self, path: str, start: int, end: int) -> bytes:
+        answer = await obstore.get_async(self._store, path, options={"range": (start, end)})
+        try:
+            return bytes(await answer.bytes_async())
+        except BaseError as error:
+            raise _BrokeOff(str(error)) from error
+
+
+class _BrokeOff(BaseError):
+    """The store began an answer and did not end it."""
+
+
+@contextmanager
+def _in_our_words(what: str) -> Iterator[None]:
+    """Say what the store answered in a sentence, where obstore would fill a page."""
+    try:
+        yield
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise StorageUnavailable(
+            f"The store refused access to {what}: check the credentials, and what they may read."
+        ) from error
+    except BaseError as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise StorageUnavailable(f"The store did not give {what}: {reason}.") from error

@@ -1,0 +1,28 @@
+-- Every row of the inventory, of whatever version, with what is wrong with it (NULL: nothing).
+--
+-- `raw` is what the three formats give: source_bucket (the manifest's), bucket, key (decoded), is_latest,
+-- is_delete_marker, size, last_modified_date, e_tag, storage_class. A column that the inventory does not
+-- carry is TRUE for is_latest (such an inventory lists current versions only), FALSE for is_delete_marker,
+-- NULL for the others.
+SELECT
+    *,
+    CASE
+        WHEN bucket IS DISTINCT FROM source_bucket
+            THEN 'it belongs to bucket "' || left(coalesce(bucket, ''), 100) || '", not to "' || source_bucket || '"'
+        WHEN coalesce(key, '') = ''
+            THEN 'it has no key'
+        -- PostgreSQL's text holds every character but this one.
+        WHEN contains(key, chr(0)) OR contains(coalesce(e_tag, ''), chr(0)) OR contains(coalesce(storage_class, ''), chr(0))
+            THEN 'it holds a NUL character, which the database cannot store'
+        WHEN strlen(key) > 1024
+            THEN 'its key has ' || strlen(key) || ' bytes, and S3 allows 1024'
+        WHEN is_latest IS NULL
+            THEN 'IsLatest is empty, and must be true or false'
+        WHEN is_delete_marker IS NULL
+            THEN 'IsDeleteMarker is empty, and must be true or false'
+        WHEN size < 0
+            THEN 'Size is ' || size || ', and cannot be negative'
+        WHEN NOT isfinite(last_modified_date)
+            THEN 'LastModifiedDate is not a time'
+    END AS fault
+FROM raw
