@@ -1,0 +1,133 @@
+"""Engine `duckdb`: the inventory's files where they lie against the catalog as it streams out of PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import orjson
+from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression, StarExpression
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.catalog.read import CatalogReader
+from app.compare.engine import Comparison, Counted, Report
+from app.compare.handing import Handing
+from app.db.blocking import in_thread
+from app.db.duck import open_duckdb
+from app.db.queries import Queries
+from app.inventory.relation import InventoryFiles
+
+SQL = Queries("app.compare", "duckdb.sql")
+BATCH_ROWS = 20_000
+
+
+class DuckdbEngine:
+    """Reads both sides once, joins them in `memory_limit` bytes and spills to the folder `spill` beyond that.
+
+    Rows are equal when 128 bits of hash over key and compared fields are. Nothing is staged: PostgreSQL is only read
+    from, and given the differences.
+    """
+
+    name = "duckdb"
+
+    def __init__(self, database_url: str, inventory: InventoryFiles, *, memory_limit: int, spill: Path) -> None:
+        self._url = database_url
+        self._inventory = inventory
+        self._memory_limit = memory_limit
+        self._spill = spill
+
+    async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
+        """Fill `difference` from the inventory's files. Raises `BadInventory`."""
+        reader = await CatalogReader.under(connection, self._url, comparison.archive_location)
+        with closing(open_duckdb(self._memory_limit, spill=self._spill)) as memory:
+
+            def interrupt() -> None:
+                reader.cancel()
+                memory.interrupt()
+
+            def advanced(rows: int) -> None:
+                report("comparing", rows, max(reader.about, rows), "files")
+
+            def join() -> Counted:
+                return self._join(memory, reader, comparison.compared_fields, advanced)
+
+            try:
+                counted = await in_thread(join, interrupt=interrupt)
+                handing = Handing(connection, interrupt)
+                await handing.start()
+                await handing.objects(memory.sql(SQL["objects"].text).to_arrow_reader(BATCH_ROWS))
+                await handing.files(memory.sql(SQL["files"].text).to_arrow_reader(BATCH_ROWS))
+            except duckdb.Error as error:
+                # A catalog stream that broke is the database's fault, whatever DuckDB makes of it.
+                raise reader.failure or self._inventory.explain(error) from error
+        return counted
+
+    async def explain_disagreement(self) -> Exception:
+        """Look for a key that is listed twice, once as the catalog has it and once otherwise."""
+        with closing(open_duckdb(self._memory_limit, spill=self._spill)) as memory:
+
+            def look() -> Exception | None:
+                self._inventory.relation(memory).create_view("s3")
+                return self._listed_twice(memory, "listed_twice")
+
+            found = await in_thread(look, interrupt=memory.interrupt)
+        return found or AssertionError("the full join and the counts of the two sides do not agree")
+
+    def _join(
+        self,
+        memory: duckdb.DuckDBPyConnection,
+        reader: CatalogReader,
+        compared_fields: tuple[str, ...],
+        advanced: Callable[[int], None],
+    ) -> Counted:
+        """Find the rows without an equal. Raises `BadInventory` when a key is listed twice."""
+        equality = _equality(("key_path", *compared_fields))
+        with reader:
+            names = []
+            for number, stream in enumerate(reader.streams(advanced)):
+                names.append(f"catalog_{number}")
+                memory.register(names[-1], stream)
+            catalog = memory.sql(" UNION ALL ".join(f"FROM {name}" for name in names))
+            catalog.select(ColumnExpression("id"), *equality).create_view("file")
+            self._inventory.relation(memory).create_view("s3")
+            memory.view("s3").select(StarExpression(), *equality).create_view("object")
+            memory.execute("SET disabled_optimizers = 'build_side_probe_side'")  # the files are what fits in memory
+            memory.execute("PRAGMA enable_profiling = 'no_output'")
+            memory.execute(SQL["unequal"].text)
+            joined = _joined_rows(memory.get_profiling_information())
+            memory.execute("PRAGMA disable_profiling")
+        ((files, objects),) = memory.execute(SQL["totals"].text).fetchall()
+        # A file equals one object; more rows than files and objects without an equal: a key was listed twice.
+        found = self._listed_twice(memory, "object_twice" if joined == reader.rows + objects else "listed_twice")
+        if found is not None:
+            raise found
+        return Counted(inventory_objects=joined - files, catalog_files=reader.rows)
+
+    def _listed_twice(self, memory: duckdb.DuckDBPyConnection, query: str) -> Exception | None:
+        found = memory.execute(SQL[query].text).fetchone()
+        return self._inventory.explain_duplicate(found[0]) if found else None
+
+
+def _equality(columns: tuple[str, ...]) -> tuple[Expression, Expression]:
+    """Give the 128 bits by which rows are equal, as two columns: DuckDB's hash has 64, so it is taken of two texts.
+
+    NUL stands between the columns, since neither PostgreSQL's text nor an inventory that was accepted can hold it.
+    """
+    row = FunctionExpression(
+        "concat_ws", FunctionExpression("chr", ConstantExpression(0)), *map(ColumnExpression, columns)
+    )
+    shifted = FunctionExpression("concat", ConstantExpression("~"), row)
+    return FunctionExpression("hash", row).alias("head"), FunctionExpression("hash", shifted).alias("tail")
+
+
+def _joined_rows(profile: str) -> int:
+    """Read from DuckDB's profile how many rows the full join gave, before they were filtered."""
+    operators = list(orjson.loads(profile)["operator"])
+    while operators:
+        operator = operators.pop()
+        if operator["type"] == "HASH_JOIN":
+            return int(operator["intermediate_rows"])
+        operators += operator["children"]
+    raise LookupError("DuckDB's profile has no HASH_JOIN: its plan for the comparison has changed.")

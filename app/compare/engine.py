@@ -1,0 +1,53 @@
+"""What every engine is given and what it gives back.
+
+An engine fills the temporary table `difference`: a row for each key that is in one place only or that may differ,
+with what S3 says of it (all NULL: S3 has no such key). It may give too many rows, never too few: whether something
+is a finding, and which, is decided once, in `publish.sql`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+ALL_FIELDS = ("etag", "size_in_bytes", "storage_class")
+
+Report = Callable[[str, int, int | None, str], None]
+"""Tells how far the work has come: phase, done, total (None: unknown), unit. Cheap; may be called from any thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One job to compare: its archive location, which fields its inventory carries, and when findings are pending."""
+
+    job_id: int
+    archive_location: str
+    inventory_creation_time: datetime
+    compared_fields: tuple[str, ...]
+    pending_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many rows each side had."""
+
+    inventory_objects: int
+    catalog_files: int
+
+
+class Engine(Protocol):
+    """Fills `difference` in the publishing transaction, from the snapshot that transaction holds."""
+
+    name: str
+
+    async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
+        """Create and fill `difference` on `connection`. Raises `BadInventory`, `InventorySuperseded`."""
+        ...
+
+    async def explain_disagreement(self) -> Exception:
+        """Say why the counts given by `fill` do not fit the findings: a key listed twice, or a fault of the engine."""
+        ...

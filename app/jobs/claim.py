@@ -1,0 +1,39 @@
+"""Claiming a run, and holding it for as long as this process's connection lives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from app.db.engine import Database
+from app.db.queries import Queries
+from app.jobs.model import Run
+
+SQL = Queries("app.jobs", "runs.sql")
+
+
+@asynccontextmanager
+async def claimed(database: Database) -> AsyncIterator[Run | None]:
+    """Claim the next run for the length of the block; None when there is nothing to do.
+
+    The run is alive while this block's own connection holds its advisory lock, so that a runner which dies leaves it
+    free the moment PostgreSQL sees its connection gone.
+    """
+    async with database.reading() as connection:
+        try:
+            row = (await connection.execute(SQL["claim"])).mappings().one_or_none()
+        except IntegrityError:
+            # Another runner has just started a run of the same archive location.
+            row = None
+        try:
+            if row is None or not row["leased"]:
+                yield None
+            else:
+                yield Run(**{name: row[name] for name in Run.__dataclass_fields__})
+        finally:
+            # The connection goes back to the pool, and must not keep the run alive from there. Where it is broken the
+            # lock went with it.
+            with suppress(DBAPIError, OSError):
+                await connection.execute(SQL["release"])

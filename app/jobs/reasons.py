@@ -1,0 +1,22 @@
+"""What a run's failure is called, in a sentence for the job's `errorMessage`."""
+
+from __future__ import annotations
+
+from app.db.retry import DISK_FULL, may_pass, sqlstate
+from app.errors import ReconcileError
+
+
+def reason(error: BaseException) -> str:
+    """Word an error for a person; never a trace, never SQL."""
+    if isinstance(error, ReconcileError):
+        return str(error)
+    state = sqlstate(error)
+    if state == DISK_FULL:
+        return "The database's disk is full: make room, then reconcile the job again."
+    if may_pass(error):
+        return f"The database did not stay reachable{f' (SQLSTATE {state})' if state else ''}."
+    if state is not None:
+        return f"The database refused the work (SQLSTATE {state}); the service's log says more."
+    if isinstance(error, OSError) and error.strerror:
+        return f"The machine that did the work could not go on: {error.strerror}."
+    return f"The service met a fault of its own ({type(error).__name__}); its log says more."

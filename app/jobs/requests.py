@@ -1,0 +1,244 @@
+"""What callers may ask of jobs. Each request is one short transaction; the work is done by a runner."""
+
+from __future__ import annotations
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db.engine import Database
+from app.errors import (
+    EngineUnavailable,
+    InventorySuperseded,
+    JobEnded,
+    JobRunning,
+    NoSuchJob,
+    NotStaged,
+    OtherArchiveLocation,
+)
+from app.inventory.storage import read_manifest
+from app.jobs.model import EngineChoice, EngineName, Job, Requester
+from app.jobs.store import INT8_MAX, SQL, Status, get_job, set_status
+from app.settings import Settings
+
+
+async def submit(
+    database: Database,
+    settings: Settings,
+    *,
+    manifest_url: str,
+    engine: EngineChoice = "auto",
+    reconcile: bool = True,
+    rerun: bool = False,
+    force: bool = False,
+    requester: Requester | None = None,
+) -> tuple[Job, bool]:
+    """Read and validate the manifest, and queue its job; tell whether work was queued (or was already).
+
+    The same manifest (URL and MD5) is one job however often it is submitted; `rerun` takes it in once more.
+
+    Raises `LocationForbidden`, `ManifestNotFound`, `BadManifest`, `StorageUnavailable`, `EngineUnavailable`.
+    """
+    located = await read_manifest(manifest_url, settings.prefixes)
+    manifest = located.manifest
+    chosen = _engine_for_manifest(settings, engine, manifest.size_in_bytes, reconcile=reconcile)
+    identity = {"manifest_url": located.url, "manifest_md5": located.md5}
+    async with database.transaction() as connection:
+        await connection.execute(SQL["lock_manifest"], {"manifest_url": located.url})
+        job_id = (await connection.execute(SQL["job_of_manifest"], identity)).scalar_one_or_none()
+        if job_id is not None:
+            if not rerun:
+                return await get_job(connection, job_id), False
+            await _lock(connection, job_id)
+            if (await connection.execute(SQL["live_run"], {"job_id": job_id})).one_or_none() is not None:
+                return await get_job(connection, job_id), True
+        else:
+            job_id = (
+                await connection.execute(
+                    SQL["insert_job"],
+                    {
+                        "archive_location": manifest.source_bucket,
+                        "inventory_creation_time": manifest.creation_time,
+                    },
+                )
+            ).scalar_one()
+            await connection.execute(
+                SQL["insert_manifest"],
+                {
+                    "job_id": job_id,
+                    **identity,
+                    "size_in_bytes": manifest.size_in_bytes,
+                    "compared_fields": list(manifest.compared_fields),
+                },
+            )
+        await _queue(
+            connection,
+            job_id,
+            manifest.source_bucket,
+            engine=chosen,
+            reconcile=reconcile,
+            take_in=True,
+            force=force,
+            requester=requester,
+        )
+        return await get_job(connection, job_id), True
+
+
+async def request_reconcile(
+    database: Database,
+    settings: Settings,
+    job_id: int,
+    *,
+    archive_location: str | None = None,
+    engine: EngineChoice = "auto",
+    force: bool = False,
+    requester: Requester | None = None,
+) -> Job:
+    """Queue the comparison of a job, unless it is queued or running already; a job still staging goes on to it.
+
+    Raises `NoSuchJob`, `OtherArchiveLocation`, `InventorySuperseded`, `NotStaged`, `EngineUnavailable`.
+    """
+    async with database.transaction() as connection:
+        job = await _lock(connection, job_id)
+        if archive_location not in (None, job.orca_archive_location):
+            raise OtherArchiveLocation(
+                f"Job {job_id} is of the archive location {job.orca_archive_location}, not of {archive_location}."
+            )
+        live = (await connection.execute(SQL["live_run"], {"job_id": job_id})).one_or_none()
+        if live is not None:
+            if not live.reconcile:
+                await connection.execute(SQL["reconcile_when_staged"], {"run_id": live.id})
+            return await get_job(connection, job_id)
+        if engine in {"duckdb", "spark"} or (engine == "auto" and job.has_manifest and not job.was_staged):
+            if not job.has_manifest:
+                raise EngineUnavailable(
+                    f"Job {job_id} has no manifest, so engine {engine} has no files to read: use engine postgres."
+                )
+            chosen = _engine_for_manifest(settings, engine, job.size_in_bytes, reconcile=True)
+            take_in = True
+        else:
+            chosen = "postgres"
+            take_in = job.has_manifest and not job.was_staged
+            if not take_in:
+                await _ensure_staged(connection, job_id, job)
+        await _queue(
+            connection,
+            job_id,
+            job.orca_archive_location,
+            engine=chosen,
+            reconcile=True,
+            take_in=take_in,
+            force=force,
+            requester=requester,
+        )
+        return await get_job(connection, job_id)
+
+
+async def cancel(database: Database, job_id: int) -> Job:
+    """Cancel what is queued or running; a runner that is at it stops within seconds. Raises `NoSuchJob`, `JobEnded`."""
+    async with database.transaction() as connection:
+        await _lock(connection, job_id)
+        live = (await connection.execute(SQL["live_run"], {"job_id": job_id})).one_or_none()
+        if live is None:
+            raise JobEnded(f"Job {job_id} has ended: there is nothing to cancel.")
+        if live.state == "queued":
+            await connection.execute(SQL["cancel_queued"], {"run_id": live.id})
+            await set_status(connection, job_id, Status.ERROR, "cancelled")
+        else:
+            await connection.execute(SQL["ask_to_cancel"], {"run_id": live.id})
+            await connection.execute(SQL["wake"], {"about": f"cancel {live.id}"})
+        return await get_job(connection, job_id)
+
+
+async def delete(database: Database, job_id: int) -> None:
+    """Delete a job and its reports. Raises `NoSuchJob`, `JobRunning`."""
+    async with database.transaction() as connection:
+        await _lock(connection, job_id)
+        if (await connection.execute(SQL["live_run"], {"job_id": job_id})).one_or_none() is not None:
+            raise JobRunning(f"Job {job_id} is queued or running: cancel it first.")
+        for statement in ("delete_phantoms", "delete_orphans", "delete_mismatches", "delete_job"):
+            await connection.execute(SQL[statement], {"job_id": job_id})
+
+
+async def _lock(connection: AsyncConnection, job_id: int) -> Row[tuple[object, ...]]:
+    """Hold the job's row, so that requests for one job come one after the other. Raises `NoSuchJob`."""
+    row = None
+    if 0 < job_id <= INT8_MAX:
+        row = (await connection.execute(SQL["lock_job"], {"job_id": job_id})).one_or_none()
+    if row is None:
+        raise NoSuchJob(job_id)
+    return row
+
+
+async def _queue(
+    connection: AsyncConnection,
+    job_id: int,
+    archive_location: str,
+    *,
+    engine: EngineName,
+    reconcile: bool,
+    take_in: bool,
+    force: bool,
+    requester: Requester | None,
+) -> None:
+    requester = requester or Requester()
+    await connection.execute(
+        SQL["insert_run"],
+        {
+            "job_id": job_id,
+            "archive_location": archive_location,
+            "engine": engine,
+            "reconcile": reconcile,
+            "take_in": take_in,
+            "force": force,
+            "requested_by": requester.name,
+            "request_id": requester.request_id,
+        },
+    )
+    job = await get_job(connection, job_id)
+    if take_in:
+        await set_status(connection, job_id, Status.GETTING_S3_LIST)
+    elif job.status != "getting S3 list":  # else another program is staging it, and says itself when it is done
+        await set_status(connection, job_id, Status.GENERATING_REPORTS)
+    await connection.execute(SQL["wake"], {"about": "queued"})
+
+
+async def _ensure_staged(connection: AsyncConnection, job_id: int, job: Row[tuple[object, ...]]) -> None:
+    """See that the staged rows are this job's own. Raises `InventorySuperseded`, `NotStaged`."""
+    where = {"archive_location": job.orca_archive_location, "job_id": job_id}
+    owner = (await connection.execute(SQL["staged_sample"], where)).scalar_one_or_none()
+    if owner == job_id:
+        return
+    still_staging = job.status_id == Status.GETTING_S3_LIST
+    if owner is None and still_staging:
+        return
+    rows_are_missing = (
+        bool(job.inventory_objects) or (await connection.execute(SQL["staged_after"], where)).scalar_one()
+    )
+    if job.status_id == Status.ERROR and not job.was_staged and not rows_are_missing:
+        raise NotStaged(
+            f"Job {job_id} has no staged rows and no manifest: "
+            "stage its inventory, or submit the manifest to POST /jobs."
+        )
+    if not still_staging and (owner is not None or rows_are_missing):
+        raise InventorySuperseded(
+            f"Another job{f' ({owner})' if owner else ''} has since staged {job.orca_archive_location}: "
+            f"job {job_id} has no rows of its own any more. "
+            "Reconcile the later job, or submit this one's manifest again."
+        )
+
+
+def _engine_for_manifest(settings: Settings, engine: EngineChoice, size: int, *, reconcile: bool) -> EngineName:
+    """Choose the engine of a job whose files can be read; `size` is that of its data files in bytes."""
+    if not reconcile:
+        if engine not in {"auto", "postgres"}:
+            raise EngineUnavailable(f"Engine {engine} stages nothing: with reconcile=false use engine postgres.")
+        return "postgres"
+    if engine == "spark" and settings.spark_remote is None:
+        raise EngineUnavailable(
+            "No Spark cluster is configured here: set RECONCILE_SPARK_REMOTE, or use another engine."
+        )
+    if engine != "auto":
+        return engine
+    if settings.spark_remote is not None and size > settings.spark_threshold_bytes:
+        return "spark"
+    return "duckdb"

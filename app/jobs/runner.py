@@ -1,0 +1,149 @@
+"""The runner: claims runs one after the other, does them, and writes down how they ended."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from app.db.engine import Database
+from app.db.retry import may_pass, retrying
+from app.errors import Cancelled, RunLost, StorageUnavailable
+from app.inventory import staging
+from app.jobs.bell import Bell
+from app.jobs.claim import SQL, claimed
+from app.jobs.model import Run
+from app.jobs.reasons import reason
+from app.jobs.store import Status, set_status
+from app.jobs.watch import Watch
+from app.jobs.work import finish, work
+from app.settings import Settings
+
+POLL_S = 5.0
+RETRIES = 3
+
+log = structlog.get_logger()
+
+
+class Runner:
+    """Works on `settings.workers` runs at a time for as long as the `async with` block lasts.
+
+    At the end of the block the current work is handed back to the queue, for another runner to take up.
+    """
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self._bell = Bell()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._bell.listen(self._database))]
+        self._tasks += [asyncio.create_task(self._keep_working()) for _ in range(self._settings.workers)]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _keep_working(self) -> None:
+        while True:
+            try:
+                worked = await self.work_once()
+            except Exception as error:
+                worked = False
+                if may_pass(error):
+                    log.warning("cannot look for work", reason=reason(error))
+                else:
+                    log.exception("looking for work failed")
+            if not worked:
+                await self._bell.wait(POLL_S)
+
+    async def work_once(self) -> bool:
+        """Claim a run and do it; tell whether there was one."""
+        async with claimed(self._database) as run:
+            if run is None:
+                return False
+            with structlog.contextvars.bound_contextvars(job_id=run.job_id, run_id=run.id, attempt=run.attempt):
+                await self._do(run)
+        return True
+
+    async def _do(self, run: Run) -> None:
+        watch = Watch(self._database, run, self._bell)
+        log.info("run started", engine=run.engine, archive_location=run.orca_archive_location)
+        try:
+            if run.failures > RETRIES:
+                await self._end(run, "failed", run.last_error or "Every runner that took this job up disappeared.")
+                return
+            await watch.check()
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(watch.keep())
+                await work(self._database, self._settings, run, watch.report)
+                watching.cancel()
+        except asyncio.CancelledError:
+            # This process is shutting down: somebody else takes the run up, and it is not the run's fault.
+            await asyncio.shield(self._hand_back(run, delay=0, failures=0, error_message=run.last_error))
+            raise
+        except RunLost:
+            log.warning("run lost to another runner")
+        except Cancelled:
+            await self._end(run, "cancelled", "cancelled")
+        except Exception as failure:  # noqa: BLE001  (whatever it was, the job has to say it)
+            await self._fail(run, _innermost(failure))
+        else:
+            log.info("run succeeded")
+
+    async def _fail(self, run: Run, error: BaseException) -> None:
+        """Write down an error, or put the run back into the queue where trying again may help."""
+        if isinstance(error, RunLost):
+            log.warning("run lost to another runner")
+        elif isinstance(error, Cancelled):
+            await self._end(run, "cancelled", "cancelled")
+        elif (may_pass(error) or isinstance(error, StorageUnavailable)) and run.failures < RETRIES:
+            delay = 2**run.failures + random.random()  # noqa: S311  (spreads retries, keeps no secret)
+            log.warning("run will be tried again", reason=reason(error), seconds=round(delay, 1))
+            await self._hand_back(run, delay=delay, failures=1, error_message=reason(error))
+        else:
+            log.error("run failed", reason=reason(error), exc_info=error)
+            await self._end(run, "failed", reason(error))
+
+    async def _end(self, run: Run, state: str, message: str) -> None:
+        async def end() -> None:
+            async with self._database.transaction() as connection:
+                await finish(connection, run, state, message)
+                await set_status(connection, run.job_id, Status.ERROR, message)
+                await staging.drop(connection, run.id)
+
+        try:
+            await retrying(end)
+        except RunLost:
+            log.warning("run lost to another runner")
+
+    async def _hand_back(self, run: Run, *, delay: float, failures: int, error_message: str | None) -> None:
+        async def hand_back() -> None:
+            async with self._database.transaction() as connection:
+                await connection.execute(
+                    SQL["hand_back"],
+                    {
+                        "run_id": run.id,
+                        "attempt": run.attempt,
+                        "delay": delay,
+                        "failures": failures,
+                        "error_message": error_message,
+                    },
+                )
+                await connection.execute(SQL["wake"])
+
+        await retrying(hand_back)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,72 @@
+-- name: claim
+-- Take the oldest run that may start, or one whose runner is gone: it says `running`, and nobody holds its lock.
+-- The lock belongs to this session, so it goes with the connection, whatever happens to this process.
+WITH candidate AS (
+    SELECT run.id
+    FROM orca.reconcile_run AS run
+    JOIN orca.reconcile_job AS job ON job.id = run.job_id
+    WHERE (
+            run.state = 'queued' AND run.not_before <= now()
+            -- A job that another program is still staging waits until it says `staged`.
+            AND (run.take_in OR job.status_id <> 1)
+            AND NOT EXISTS (
+                SELECT FROM orca.reconcile_run AS other
+                WHERE other.state = 'running' AND other.orca_archive_location = run.orca_archive_location
+            )
+        ) OR (
+            run.state = 'running'
+            AND NOT EXISTS (
+                SELECT FROM pg_locks
+                WHERE locktype = 'advisory' AND granted AND classid = 1330791233 AND objid = run.id AND objsubid = 2
+                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            )
+        )
+    ORDER BY run.id
+    FOR UPDATE OF run SKIP LOCKED
+    LIMIT 1
+)
+UPDATE orca.reconcile_run AS run
+SET state = 'running', attempt = run.attempt + 1, started_at = now(),
+    failures = run.failures + CASE WHEN run.state = 'running' THEN 1 ELSE 0 END
+FROM candidate, orca.reconcile_job AS job
+LEFT JOIN orca.reconcile_manifest AS manifest ON manifest.job_id = job.id
+WHERE run.id = candidate.id AND job.id = run.job_id
+RETURNING run.id, run.job_id, run.orca_archive_location, job.inventory_creation_time, run.engine, run.reconcile, run.take_in,
+          run.force, run.attempt, run.failures, run.error_message AS last_error,
+          manifest.manifest_url, manifest.manifest_md5, manifest.compared_fields,
+          pg_try_advisory_lock(1330791233, CAST(run.id AS int4)) AS leased;
+
+-- name: release
+SELECT pg_advisory_unlock_all();
+
+-- name: save_progress
+INSERT INTO orca.reconcile_progress (run_id, phase, done, total, unit) VALUES (:run_id, :phase, :done, :total, :unit)
+ON CONFLICT (run_id) DO UPDATE SET phase = :phase, done = :done, total = :total, unit = :unit;
+
+-- name: cancel_requested
+-- Whether somebody asked to cancel this attempt; no row when the run is no longer this attempt's.
+SELECT cancel_requested FROM orca.reconcile_run WHERE id = :run_id AND state = 'running' AND attempt = :attempt;
+
+-- name: mark_staged
+UPDATE orca.reconcile_manifest SET staged_at = now(), inventory_objects = :inventory_objects WHERE job_id = :job_id;
+
+-- name: still_ours
+-- Hold the run's row until the transaction ends; no row when another runner has taken the run over.
+SELECT reconcile FROM orca.reconcile_run WHERE id = :run_id AND state = 'running' AND attempt = :attempt FOR UPDATE;
+
+-- name: finish
+-- End this attempt, and only this one: a runner that was given up for dead changes nothing.
+UPDATE orca.reconcile_run SET state = CAST(:state AS text), ended_at = now(), error_message = :error_message
+WHERE id = :run_id AND state = 'running' AND attempt = :attempt AND (CAST(:state AS text) <> 'succeeded' OR NOT cancel_requested)
+RETURNING id;
+
+-- name: hand_back
+-- Give the run back to the queue, to be tried again by anyone after a while.
+UPDATE orca.reconcile_run
+SET state = 'queued', not_before = now() + make_interval(secs => :delay), failures = failures + :failures,
+    error_message = :error_message
+WHERE id = :run_id AND state = 'running' AND attempt = :attempt
+RETURNING id;
+
+-- name: wake
+SELECT pg_notify('reconcile_run', 'handed back');

@@ -1,0 +1,103 @@
+"""What a run does: take the inventory in, compare it with the catalog, publish the reports."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.compare.duckdb import DuckdbEngine
+from app.compare.engine import ALL_FIELDS, Comparison, Engine, Report
+from app.compare.postgres import PostgresEngine
+from app.compare.publish import publish
+from app.db.engine import Database
+from app.db.retry import retrying
+from app.errors import BadManifest, EngineUnavailable, RunLost
+from app.inventory import staging
+from app.inventory.fetch import fetch
+from app.inventory.relation import InventoryFiles
+from app.inventory.storage import Located, read_manifest
+from app.jobs.claim import SQL
+from app.jobs.model import Run
+from app.jobs.store import Status, set_status
+from app.settings import Settings
+
+
+async def work(database: Database, settings: Settings, run: Run, report: Report) -> None:
+    """Do one attempt of `run`, to its success. Raises what went wrong; nothing is then published."""
+    if not run.take_in:
+        await _compare(database, settings, run, PostgresEngine(), report)
+        return
+    located = await _manifest(settings, run)
+    paths = await fetch(
+        located, settings.prefixes, settings.spool, lambda done, total: report("fetching", done, total, "bytes")
+    )
+    inventory = InventoryFiles(located.manifest, paths)
+    if run.engine == "postgres":
+        if await _stage(database, run, inventory, report):
+            await _compare(database, settings, run, PostgresEngine(), report)
+    elif run.engine == "duckdb":
+        engine = DuckdbEngine(
+            database.url, inventory, memory_limit=settings.memory_limit, spill=settings.spool / f"run-{run.id}"
+        )
+        await _compare(database, settings, run, engine, report)
+    else:
+        raise EngineUnavailable(f"Engine {run.engine} is not part of this installation.")
+
+
+async def _manifest(settings: Settings, run: Run) -> Located:
+    """Read the job's manifest again, and see that it is the one that was submitted."""
+    if run.manifest_url is None:
+        raise EngineUnavailable(f"Job {run.job_id} has no manifest to read.")
+    located = await read_manifest(run.manifest_url, settings.prefixes)
+    if located.md5 != run.manifest_md5:
+        raise BadManifest(f"{located.url} has changed since it was submitted: submit it again.")
+    return located
+
+
+async def _stage(database: Database, run: Run, inventory: InventoryFiles, report: Report) -> bool:
+    """Make the inventory the archive location's partition; tell whether the run goes on to the comparison."""
+    rows = await staging.load(
+        database, run.id, run.job_id, inventory, lambda done: report("staging", done, None, "rows")
+    )
+    await staging.seal(database, run.id, inventory)
+
+    async def publish_rows() -> bool:
+        async with database.transaction() as connection:
+            await staging.attach(connection, run.id)
+            held = await connection.execute(SQL["still_ours"], {"run_id": run.id, "attempt": run.attempt})
+            goes_on = held.scalar_one_or_none()
+            if goes_on is None:
+                raise RunLost(f"Run {run.id} is no longer this runner's (attempt {run.attempt}).")
+            await connection.execute(SQL["mark_staged"], {"job_id": run.job_id, "inventory_objects": rows})
+            await set_status(connection, run.job_id, Status.STAGED)
+            if not goes_on:
+                await finish(connection, run)
+            return bool(goes_on)
+
+    return await retrying(publish_rows)
+
+
+async def _compare(database: Database, settings: Settings, run: Run, engine: Engine, report: Report) -> None:
+    async with database.transaction() as connection:
+        await set_status(connection, run.job_id, Status.GENERATING_REPORTS)
+    comparison = Comparison(
+        job_id=run.job_id,
+        archive_location=run.orca_archive_location,
+        inventory_creation_time=run.inventory_creation_time,
+        compared_fields=ALL_FIELDS if run.compared_fields is None else tuple(run.compared_fields),
+        pending_from=run.inventory_creation_time - settings.grace,
+    )
+
+    async def succeed(connection: AsyncConnection) -> None:
+        await finish(connection, run)
+        await set_status(connection, run.job_id, Status.SUCCESS)
+
+    await publish(database, comparison, engine, report, succeed)
+
+
+async def finish(
+    connection: AsyncConnection, run: Run, state: str = "succeeded", error_message: str | None = None
+) -> None:
+    """End this attempt of the run, in the caller's transaction. Raises `RunLost` when it is no longer ours to end."""
+    values = {"run_id": run.id, "attempt": run.attempt, "state": state, "error_message": error_message}
+    if (await connection.execute(SQL["finish"], values)).one_or_none() is None:
+        raise RunLost(f"Run {run.id} is no longer this runner's (attempt {run.attempt}).")

@@ -1,0 +1,250 @@
+"""Jobs that come from a manifest: taken in once, staged whole or not at all, run again, cancelled, deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.db.engine import Database
+from app.errors import EngineUnavailable, InventorySuperseded, JobEnded, JobRunning, NoSuchJob
+from app.jobs.model import EngineChoice, EngineName, Job
+from app.jobs.requests import cancel, delete, request_reconcile, submit
+from app.jobs.runner import Runner
+from app.jobs.store import get_job
+from app.settings import Settings
+from tests.support.archive import catalog_file, insert_catalog, published
+
+SCHEMA = ("Bucket", "Key", "VersionId", "IsLatest", "IsDeleteMarker", "Size", "LastModifiedDate", "ETag", "StorageClass")
+ETAG = "d41d8cd98f00b204e9800998ecf8427e"
+
+
+def row(key: str, **other: str) -> list[str]:
+    values = {
+        "Bucket": "orca-archive",
+        "Key": key,
+        "VersionId": "",
+        "IsLatest": "true",
+        "IsDeleteMarker": "false",
+        "Size": "0",
+        "LastModifiedDate": "2020-01-01T00:00:00.000Z",
+        "ETag": ETAG,
+        "StorageClass": "GLACIER",
+        **other,
+    }
+    return [values[column] for column in SCHEMA]
+
+
+def write(folder: Path, *data_files: list[list[str]], created: int = 1715043600000) -> str:
+    """Write an inventory of CSV files, and give its manifest's URL."""
+    listed = []
+    for number, rows in enumerate(data_files):
+        lines = "".join(",".join(f'"{value}"' for value in values) + "\n" for values in rows)
+        raw = gzip.compress(lines.encode())
+        path = folder / f"{created}" / f"part-{number}.csv.gz"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(raw)
+        listed.append({"key": path.name, "size": len(raw), "MD5checksum": hashlib.md5(raw).hexdigest()})  # noqa: S324
+    manifest = folder / f"{created}" / "manifest.json"
+    manifest.write_text(
+        json.dumps(
+            {
+                "sourceBucket": "orca-archive",
+                "destinationBucket": "arn:aws:s3:::reports",
+                "version": "2016-11-30",
+                "creationTimestamp": str(created),
+                "fileFormat": "CSV",
+                "fileSchema": ", ".join(SCHEMA),
+                "files": listed,
+            }
+        )
+    )
+    return manifest.as_uri()
+
+
+async def look(database: Database, job: Job) -> Job:
+    async with database.reading() as connection:
+        return await get_job(connection, job.id)
+
+
+async def run(database: Database, settings: Settings, url: str, **how: Any) -> Job:
+    job, queued = await submit(database, settings, manifest_url=url, **how)
+    assert queued
+    assert await Runner(database, settings).work_once()
+    return await look(database, job)
+
+
+async def count(database: Database, statement: str) -> int:
+    async with database.reading() as connection:
+        return int((await connection.execute(text(statement))).scalar_one())
+
+
+STAGED = "SELECT count(*) FROM orca.reconcile_s3_object"
+LOADS = "SELECT count(*) FROM pg_class WHERE relname LIKE 'reconcile_load%'"
+
+
+async def test_the_same_manifest_is_one_job(database: Database, settings: Settings, tmp_path: Path) -> None:
+    url = write(tmp_path, [row("a")])
+    first, queued = await submit(database, settings, manifest_url=url)
+    again, queued_again = await submit(database, settings, manifest_url=url)
+    assert (queued, queued_again, again.id) == (True, False, first.id)
+    assert (first.status, first.engine) == ("getting S3 list", "duckdb")
+
+
+async def test_the_same_manifest_submitted_at_once_is_one_job(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    url = write(tmp_path, [row("a")])
+    jobs = await asyncio.gather(*(submit(database, settings, manifest_url=url) for _ in range(20)))
+    assert len({job.id for job, _ in jobs}) == 1
+    assert sum(queued for _, queued in jobs) == 1
+
+
+async def test_rerun_takes_the_same_manifest_in_once_more(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    url = write(tmp_path, [row("a")])
+    job = await run(database, settings, url)
+    assert (await published(database, job.id)).orphans == {"a"}
+    await insert_catalog(database, [catalog_file("a")])
+    again = await run(database, settings, url, rerun=True)
+    assert (again.id, again.status) == (job.id, "success")
+    assert not (await published(database, job.id)).orphans
+
+
+async def test_staging_stops_at_staged_and_goes_on_when_asked(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    job = await run(database, settings, write(tmp_path, [row("a"), row("b%20c")], [row("d")]), reconcile=False)
+    assert (job.status, job.engine, job.inventory_objects, job.report_totals) == ("staged", "postgres", 3, None)
+    async with database.reading() as connection:
+        keys = await connection.execute(text("SELECT key_path, etag FROM orca.reconcile_s3_object ORDER BY key_path"))
+        assert [tuple(found) for found in keys] == [(key, f'"{ETAG}"') for key in ("a", "b c", "d")]
+    asked = await request_reconcile(database, settings, job.id)
+    assert (asked.status, asked.engine) == ("generating reports", "postgres")
+    assert await Runner(database, settings).work_once()
+    assert (await look(database, job)).status == "success"
+    assert (await published(database, job.id)).orphans == {"a", "b c", "d"}
+
+
+async def test_a_job_asked_for_while_it_is_staged_goes_on(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    job, _ = await submit(database, settings, manifest_url=write(tmp_path, [row("a")]), reconcile=False)
+    await request_reconcile(database, settings, job.id)
+    assert await Runner(database, settings).work_once()
+    assert (await look(database, job)).status == "success"
+    assert await count(database, "SELECT count(*) FROM orca.reconcile_run") == 1
+
+
+async def test_an_inventory_that_another_job_has_replaced_is_refused(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    job = await run(database, settings, write(tmp_path, [row("a")]), engine="postgres")
+    await run(database, settings, write(tmp_path, [row("b")], created=1715130000000), engine="postgres")
+    with pytest.raises(InventorySuperseded):
+        await request_reconcile(database, settings, job.id)
+    await request_reconcile(database, settings, job.id, engine="duckdb")
+    assert await Runner(database, settings).work_once()
+    assert (await published(database, job.id)).orphans == {"a"}
+
+
+BAD: list[tuple[list[list[list[str]]], str]] = [
+    ([[row("a")], [row("b"), row("a")]], r"part-1\.csv\.gz, row 2: key 'a' is listed as latest a second time"),
+    ([[row("a")], [row("a", Size="1")]], r"part-1\.csv\.gz, row 1: key 'a' is listed as latest a second time"),
+    ([[row("z", Size="1")], [row("z", Size="2")]], r"part-1\.csv\.gz, row 1: key 'z' is listed as latest a second"),
+    ([[row("a"), row("b", Bucket="other")]], r'part-0\.csv\.gz, row 2: it belongs to bucket "other"'),
+    ([[row("a"), row("b", Size="many")]], r"part-0\.csv\.gz, row 2: .*Size.*many"),
+    ([[row("a"), row("b")[:-2]]], r"part-0\.csv\.gz, row 2: "),
+]
+
+
+@pytest.mark.parametrize("engine", ["postgres", "duckdb"])
+@pytest.mark.parametrize(("data_files", "message"), BAD)
+async def test_a_bad_inventory_ends_in_error_and_leaves_everything_as_it_was(
+    database: Database,
+    settings: Settings,
+    tmp_path: Path,
+    engine: EngineName,
+    data_files: list[list[list[str]]],
+    message: str,
+) -> None:
+    await run(database, settings, write(tmp_path, [row("before")]), engine="postgres")
+    await insert_catalog(database, [catalog_file("a")])
+    job = await run(database, settings, write(tmp_path, *data_files, created=1715130000000), engine=engine)
+    assert job.status == "error"
+    assert job.end_time is not None
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(job.error_message)
+    assert await count(database, f"{STAGED} WHERE key_path = 'before'") == 1
+    assert await count(database, STAGED) == 1
+    assert await count(database, LOADS) == 0
+    assert await count(database, f"SELECT count(*) FROM orca.reconcile_report WHERE job_id = {job.id}") == 0
+    assert await count(database, f"SELECT count(*) FROM orca.reconcile_orphan_report WHERE job_id = {job.id}") == 0
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+def change(path: Path) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("damage", [truncate, change, Path.unlink])
+async def test_a_damaged_data_file_is_named(
+    database: Database, settings: Settings, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    url = write(tmp_path, [row("a")])
+    damage(tmp_path / "1715043600000" / "part-0.csv.gz")
+    job = await run(database, settings, url)
+    assert job.status == "error"
+    assert "part-0.csv.gz" in str(job.error_message)
+
+
+async def test_a_manifest_that_changed_after_it_was_submitted_is_refused(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    job, _ = await submit(database, settings, manifest_url=write(tmp_path, [row("a")]))
+    write(tmp_path, [row("b")])
+    assert await Runner(database, settings).work_once()
+    assert "has changed since it was submitted" in str((await look(database, job)).error_message)
+
+
+async def test_a_queued_job_is_cancelled_at_once(database: Database, settings: Settings, tmp_path: Path) -> None:
+    job, _ = await submit(database, settings, manifest_url=write(tmp_path, [row("a")]))
+    cancelled = await cancel(database, job.id)
+    assert (cancelled.status, cancelled.error_message) == ("error", "cancelled")
+    assert not await Runner(database, settings).work_once()
+    with pytest.raises(JobEnded):
+        await cancel(database, job.id)
+
+
+async def test_a_deleted_job_is_gone_with_its_reports(database: Database, settings: Settings, tmp_path: Path) -> None:
+    job, _ = await submit(database, settings, manifest_url=write(tmp_path, [row("a")]))
+    with pytest.raises(JobRunning):
+        await delete(database, job.id)
+    assert await Runner(database, settings).work_once()
+    await delete(database, job.id)
+    assert await count(database, "SELECT count(*) FROM orca.reconcile_orphan_report") == 0
+    with pytest.raises(NoSuchJob):
+        await delete(database, job.id)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "spark"])
+async def test_an_engine_that_cannot_do_it_is_refused(
+    database: Database, settings: Settings, tmp_path: Path, engine: EngineChoice
+) -> None:
+    with pytest.raises(EngineUnavailable):
+        await submit(
+            database, settings, manifest_url=write(tmp_path, [row("a")]), engine=engine, reconcile=engine == "spark"
+        )

@@ -1,0 +1,160 @@
+"""Jobs that ORCA's own programs staged, on ORCA's own database, by a login with ORCA's application rights only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from app.db.engine import Database
+from app.db.migrations import upgrade
+from app.errors import EngineUnavailable, InventorySuperseded, NoSuchJob, NotStaged, OtherArchiveLocation
+from app.jobs.model import Job
+from app.jobs.requests import request_reconcile
+from app.jobs.runner import Runner
+from app.jobs.store import get_job
+from app.settings import Settings
+from tests.support.archive import published
+from tests.support.orca import orca_database
+from tests.support.postgres import Server
+
+ANOTHER_JOB = """
+    INSERT INTO orca.reconcile_job (orca_archive_location, status_id, inventory_creation_time, start_time, last_update)
+    VALUES ('orca-archive', :status, '2024-05-08 01:00Z', now(), now()) RETURNING id
+"""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def orca(server: Server) -> AsyncIterator[Database]:
+    async with orca_database(server) as name:
+        administrator = Database.at(server.url(name))
+        await upgrade(administrator)
+        await administrator.dispose()
+        database = Database.at(server.url(name, "orca_user"))
+        yield database
+        await database.dispose()
+
+
+async def reconciled(database: Database, settings: Settings, job_id: int) -> Job:
+    await request_reconcile(database, settings, job_id)
+    assert await Runner(database, settings).work_once()
+    async with database.reading() as connection:
+        return await get_job(connection, job_id)
+
+
+async def execute(database: Database, statement: str, **values: object) -> object:
+    async with database.transaction() as connection:
+        result = await connection.execute(text(statement), values)
+        return result.scalar_one() if result.returns_rows else None
+
+
+async def test_what_orca_staged_is_reconciled(orca: Database, settings: Settings) -> None:
+    job = await reconciled(orca, settings, 1)
+    assert (job.status, job.error_message, job.engine) == ("success", None, "postgres")
+    found = await published(orca, 1)
+    assert found.phantoms == {"phantom", "deleted"}
+    assert found.orphans == {"orphan"}
+    assert found.mismatches == {
+        "etag": "etag",
+        "size": "size_in_bytes",
+        "class": "storage_class",
+        "late": "etag, size_in_bytes, storage_class",
+    }
+    assert found.pending_mismatches == {"late"}
+    assert (job.inventory_objects, job.catalog_files) == (6, 7)
+
+
+async def test_a_rerun_replaces_the_reports(orca: Database, settings: Settings) -> None:
+    await reconciled(orca, settings, 1)
+    await execute(orca, "UPDATE orca.files SET etag = 'e2', key_path = 'orphan' WHERE key_path = 'phantom'")
+    job = await reconciled(orca, settings, 1)
+    assert job.status == "success"
+    found = await published(orca, 1)
+    assert (found.phantoms, found.orphans) == ({"deleted"}, set())
+    assert found.mismatches["orphan"] == "etag"
+
+
+async def test_etags_are_written_in_double_quotes(orca: Database, settings: Settings) -> None:
+    await execute(orca, "UPDATE orca.files SET etag = btrim(etag, '\"')")
+    await execute(orca, "UPDATE orca.reconcile_s3_object SET etag = btrim(etag, '\"')")
+    await reconciled(orca, settings, 1)
+    for column, table in (
+        ("orca_etag", "phantom"),
+        ("etag", "orphan"),
+        ("orca_etag", "catalog_mismatch"),
+        ("s3_etag", "catalog_mismatch"),
+    ):
+        unquoted = f"SELECT count(*) FROM orca.reconcile_{table}_report WHERE {column} !~ '^\"e[12]\"$'"
+        assert await execute(orca, unquoted) == 0
+
+
+async def test_a_job_whose_rows_another_job_has_replaced_is_refused(orca: Database, settings: Settings) -> None:
+    later = await execute(orca, ANOTHER_JOB, status=2)
+    await execute(orca, "UPDATE orca.reconcile_s3_object SET job_id = :job", job=later)
+    with pytest.raises(InventorySuperseded, match=rf"\({later}\)"):
+        await request_reconcile(orca, settings, 1)
+
+
+async def test_a_job_replaced_by_an_empty_inventory_is_refused(orca: Database, settings: Settings) -> None:
+    await execute(orca, "DELETE FROM orca.reconcile_s3_object")
+    await execute(orca, ANOTHER_JOB, status=2)
+    with pytest.raises(InventorySuperseded):
+        await request_reconcile(orca, settings, 1)
+
+
+async def test_rows_replaced_between_request_and_run_are_never_taken(orca: Database, settings: Settings) -> None:
+    await request_reconcile(orca, settings, 1)
+    later = await execute(orca, ANOTHER_JOB, status=2)
+    await execute(orca, "UPDATE orca.reconcile_s3_object SET job_id = :job", job=later)
+    assert await Runner(orca, settings).work_once()
+    async with orca.reading() as connection:
+        job = await get_job(connection, 1)
+    assert job.status == "error"
+    assert "Another job has since staged orca-archive" in str(job.error_message)
+    assert not (await published(orca, 1)).phantoms
+
+
+async def test_left_over_rows_of_another_job_are_not_compared(orca: Database, settings: Settings) -> None:
+    later = await execute(orca, ANOTHER_JOB, status=2)
+    await execute(orca, "UPDATE orca.reconcile_s3_object SET job_id = :job WHERE key_path = 'orphan'", job=later)
+    await execute(orca, "UPDATE orca.reconcile_job SET status_id = 3 WHERE id = 1")
+    job = await reconciled(orca, settings, 1)
+    assert job.status == "success"
+    assert not (await published(orca, 1)).orphans
+
+
+async def test_a_job_still_staging_runs_when_it_is_staged(orca: Database, settings: Settings) -> None:
+    await execute(orca, "UPDATE orca.reconcile_job SET status_id = 1")
+    job = await request_reconcile(orca, settings, 1)
+    assert job.status == "getting S3 list"
+    runner = Runner(orca, settings)
+    assert not await runner.work_once()
+    await execute(orca, "UPDATE orca.reconcile_job SET status_id = 2")
+    assert await runner.work_once()
+    async with orca.reading() as connection:
+        assert (await get_job(connection, 1)).status == "success"
+
+
+async def test_a_job_that_failed_to_stage_is_refused(orca: Database, settings: Settings) -> None:
+    await execute(orca, "DELETE FROM orca.reconcile_s3_object")
+    failed = await execute(orca, ANOTHER_JOB, status=4)
+    assert isinstance(failed, int)
+    with pytest.raises(NotStaged):
+        await request_reconcile(orca, settings, failed)
+
+
+async def test_what_cannot_be_done_is_refused(orca: Database, settings: Settings) -> None:
+    with pytest.raises(NoSuchJob):
+        await request_reconcile(orca, settings, 99)
+    with pytest.raises(OtherArchiveLocation, match="orca-archive, not of elsewhere"):
+        await request_reconcile(orca, settings, 1, archive_location="elsewhere")
+    with pytest.raises(EngineUnavailable, match="no manifest"):
+        await request_reconcile(orca, settings, 1, engine="duckdb")
+
+
+async def test_a_hundred_requests_at_once_start_one_run(orca: Database, settings: Settings) -> None:
+    await asyncio.gather(*(request_reconcile(orca, settings, 1) for _ in range(100)))
+    assert await execute(orca, "SELECT count(*) FROM orca.reconcile_run") == 1
