@@ -148,6 +148,27 @@ class DatabaseNotReady(ReconcileError):
     title = "The database is not ready"
 
 
+class NoToken(ReconcileError):
+    """A request came without a token, or with one that nobody was given."""
+
+    name = "no-token"
+    title = "Who are you?"
+
+
+class NotAllowed(ReconcileError):
+    """A token lacks the scope that a request needs."""
+
+    name = "not-allowed"
+    title = "That token may not do this"
+
+
+class TooManyStreams(ReconcileError):
+    """As many event streams are open as there may be."""
+
+    name = "too-many-streams"
+    title = "Too many event streams are open"
+
+
 class Misconfigured(ReconcileError):
     """A setting is missing or contradicts another."""
 

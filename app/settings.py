@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ByteSize, Field, PositiveInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Scope = Literal["read", "write"]
+
+class Scope(StrEnum):
+    """What the holder of a token may do."""
+
+    READ = "read"
+    WRITE = "write"
 
 
 class ApiToken(BaseModel, frozen=True):

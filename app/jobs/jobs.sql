@@ -79,6 +79,10 @@ DELETE FROM orca.reconcile_orphan_report WHERE job_id = :job_id;
 -- name: delete_mismatches
 DELETE FROM orca.reconcile_catalog_mismatch_report WHERE job_id = :job_id;
 
+-- name: delete_staged
+-- Rows that are still staged refer to their job where ORCA made the partition.
+DELETE FROM orca.reconcile_s3_object WHERE orca_archive_location = :archive_location AND job_id = :job_id;
+
 -- name: delete_job
 DELETE FROM orca.reconcile_job WHERE id = :job_id;
 

@@ -152,9 +152,12 @@ async def cancel(database: Database, job_id: int) -> Job:
 async def delete(database: Database, job_id: int) -> None:
     """Delete a job and its reports. Raises `NoSuchJob`, `JobRunning`."""
     async with database.transaction() as connection:
-        await _lock(connection, job_id)
+        job = await _lock(connection, job_id)
         if (await connection.execute(SQL["live_run"], {"job_id": job_id})).one_or_none() is not None:
             raise JobRunning(f"Job {job_id} is queued or running: cancel it first.")
+        where = {"archive_location": job.orca_archive_location, "job_id": job_id}
+        if (await connection.execute(SQL["staged_sample"], where)).scalar_one_or_none() == job_id:
+            await connection.execute(SQL["delete_staged"], where)
         for statement in ("delete_phantoms", "delete_orphans", "delete_mismatches", "delete_job"):
             await connection.execute(SQL[statement], {"job_id": job_id})
 

@@ -11,12 +11,13 @@ import structlog
 
 from app.db.engine import Database
 from app.db.retry import may_pass, retrying
-from app.errors import Cancelled, RunLost, StorageUnavailable
+from app.errors import Cancelled, ReconcileError, RunLost, StorageUnavailable
 from app.inventory import staging
 from app.jobs.bell import Bell
 from app.jobs.claim import SQL, claimed
 from app.jobs.model import Run
 from app.jobs.reasons import reason
+from app.jobs.retention import keep_purging
 from app.jobs.store import Status, set_status
 from app.jobs.watch import Watch
 from app.jobs.work import finish, work
@@ -41,7 +42,10 @@ class Runner:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self._bell.listen(self._database))]
+        self._tasks = [
+            asyncio.create_task(self._bell.listen(self._database)),
+            asyncio.create_task(keep_purging(self._database, self._settings.retention_days)),
+        ]
         self._tasks += [asyncio.create_task(self._keep_working()) for _ in range(self._settings.workers)]
         return self
 
@@ -110,7 +114,7 @@ class Runner:
             log.warning("run will be tried again", reason=reason(error), seconds=round(delay, 1))
             await self._hand_back(run, delay=delay, failures=1, error_message=reason(error))
         else:
-            log.error("run failed", reason=reason(error), exc_info=error)
+            log.error("run failed", reason=reason(error), exc_info=None if isinstance(error, ReconcileError) else error)
             await self._end(run, "failed", reason(error))
 
     async def _end(self, run: Run, state: str, message: str) -> None:

@@ -22,7 +22,17 @@ from app.jobs.store import get_job
 from app.settings import Settings
 from tests.support.archive import catalog_file, insert_catalog, published
 
-SCHEMA = ("Bucket", "Key", "VersionId", "IsLatest", "IsDeleteMarker", "Size", "LastModifiedDate", "ETag", "StorageClass")
+SCHEMA = (
+    "Bucket",
+    "Key",
+    "VersionId",
+    "IsLatest",
+    "IsDeleteMarker",
+    "Size",
+    "LastModifiedDate",
+    "ETag",
+    "StorageClass",
+)
 ETAG = "d41d8cd98f00b204e9800998ecf8427e"
 
 

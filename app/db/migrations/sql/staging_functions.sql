@@ -55,7 +55,10 @@ AS $$
 DECLARE
     load text := format('reconcile_load_%s', run_id);
 BEGIN
-    EXECUTE format('ALTER TABLE orca.%I ADD CONSTRAINT %I PRIMARY KEY (key_path)', load, 'pk_' || load);
+    -- The key keeps its name when the table gets another, and the next attempt of this run needs one too.
+    EXECUTE format(
+        'ALTER TABLE orca.%I ADD CONSTRAINT %I PRIMARY KEY (key_path)', load, format('pk_%s_%s', load, format('orca.%I', load)::regclass::oid)
+    );
     EXECUTE format('ANALYZE orca.%I', load);
 END
 $$;

@@ -1,0 +1,57 @@
+"""The service as an operator runs it: the real command, a real socket, a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+COMMAND = [sys.executable, "-m", "app.cli"]
+PATIENCE_S = 90
+
+
+def command(*arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run one command of the service to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        check=check,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        env={**os.environ, "COLUMNS": "200", **environment},
+    )
+
+
+@contextmanager
+def serving(log: Path, **environment: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
+    """Serve on a free port for the length of the block."""
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*COMMAND, "serve", "--port", "0"],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+        )
+        try:
+            with httpx.Client(base_url=_address(process, log), timeout=PATIENCE_S) as client:
+                yield client, process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE_S)
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline and process.poll() is None:
+        for line in log.read_text().splitlines():
+            if "http://127.0.0.1:" in line:
+                return "http://" + line.partition("http://")[2].split()[0].strip('",')
+        time.sleep(0.1)
+    raise AssertionError(f"the service did not start:\n{log.read_text()}")
