@@ -89,6 +89,13 @@ class OtherArchiveLocation(ReconcileError):
     title = "The job belongs to another archive location"
 
 
+class Suspicious(ReconcileError):
+    """An inventory says something so unlikely that publishing it was refused."""
+
+    name = "suspicious-inventory"
+    title = "The inventory is suspicious"
+
+
 class EngineUnavailable(ReconcileError):
     """The engine asked for cannot do this job here."""
 

@@ -44,6 +44,15 @@ class Settings(BaseSettings):
         description='JSON list of {"name", "sha256", "scopes"}; empty: no token is asked for, on loopback only',
     )
     grace_hours: float = Field(default=0, ge=0, description="findings this close to the inventory's time are pending")
+    shrunk_fraction: float = Field(
+        default=0.2, ge=0, le=1, description="warn when an inventory has that fraction fewer objects than the last"
+    )
+    phantom_fraction: float = Field(
+        default=0.05, ge=0, le=1, description="warn when more than that fraction of the catalog are phantoms"
+    )
+    refuse_suspicious: bool = Field(
+        default=False, description="end such jobs, and those of empty inventories, in error unless they are forced"
+    )
     retention_days: PositiveInt = Field(default=30, description="how long jobs and their reports are kept")
     memory_limit: ByteSize = Field(default=ByteSize(10**9), ge=10**8, description="what the duckdb engine may use")
     workers: PositiveInt = Field(default=1, description="how many runs one process works on at a time")

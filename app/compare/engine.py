@@ -22,13 +22,17 @@ Report = Callable[[str, int, int | None, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One job to compare: its archive location, which fields its inventory carries, and when findings are pending."""
+    """One job to compare: its archive location, which fields its inventory carries, and when findings are pending.
+
+    `force` publishes in spite of suspicion.
+    """
 
     job_id: int
     archive_location: str
     inventory_creation_time: datetime
     compared_fields: tuple[str, ...]
     pending_from: datetime
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.compare.engine import Comparison, Counted, Engine, Report
 from app.compare.summary import summarise
+from app.compare.suspicion import Thresholds, suspect
 from app.db.engine import Database
 from app.db.queries import Queries
 
@@ -18,6 +19,7 @@ async def publish(
     database: Database,
     comparison: Comparison,
     engine: Engine,
+    thresholds: Thresholds,
     report: Report,
     finish: Callable[[AsyncConnection], Awaitable[None]],
 ) -> Counted:
@@ -45,6 +47,7 @@ async def publish(
             if counted.catalog_files - found["phantoms"] != counted.inventory_objects - found["orphans"]:
                 # Both sides have to agree on how many keys they share: whatever an engine overlooked breaks that.
                 raise await engine.explain_disagreement()
+            warnings = await suspect(connection, comparison, counted, found["phantoms"], thresholds)
             await summarise(
                 connection,
                 job_id=comparison.job_id,
@@ -53,7 +56,7 @@ async def publish(
                 inventory_objects=counted.inventory_objects,
                 catalog_files=counted.catalog_files,
                 compared_fields=list(comparison.compared_fields),
-                warnings=[],
+                warnings=warnings,
             )
             await finish(connection)
     return counted

@@ -8,6 +8,7 @@ from app.compare.duckdb import DuckdbEngine
 from app.compare.engine import ALL_FIELDS, Comparison, Engine, Report
 from app.compare.postgres import PostgresEngine
 from app.compare.publish import publish
+from app.compare.suspicion import Thresholds
 from app.db.engine import Database
 from app.db.retry import retrying
 from app.errors import BadManifest, EngineUnavailable, RunLost
@@ -85,13 +86,17 @@ async def _compare(database: Database, settings: Settings, run: Run, engine: Eng
         inventory_creation_time=run.inventory_creation_time,
         compared_fields=ALL_FIELDS if run.compared_fields is None else tuple(run.compared_fields),
         pending_from=run.inventory_creation_time - settings.grace,
+        force=run.force,
     )
 
     async def succeed(connection: AsyncConnection) -> None:
         await finish(connection, run)
         await set_status(connection, run.job_id, Status.SUCCESS)
 
-    await publish(database, comparison, engine, report, succeed)
+    thresholds = Thresholds(
+        shrunk=settings.shrunk_fraction, phantoms=settings.phantom_fraction, refuse=settings.refuse_suspicious
+    )
+    await publish(database, comparison, engine, thresholds, report, succeed)
 
 
 async def finish(
