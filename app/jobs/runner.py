@@ -92,15 +92,14 @@ class Runner:
                 watching.cancel()
         except asyncio.CancelledError:
             # This process is shutting down: somebody else takes the run up, and it is not the run's fault.
+            watch.end("handed back")
             await asyncio.shield(self._hand_back(run, delay=0, failures=0, error_message=run.last_error))
             raise
-        except RunLost:
-            log.warning("run lost to another runner")
-        except Cancelled:
-            await self._end(run, "cancelled", "cancelled")
         except Exception as failure:  # noqa: BLE001  (whatever it was, the job has to say it)
+            watch.end("failed")
             await self._fail(run, _innermost(failure))
         else:
+            watch.end("succeeded")
             log.info("run succeeded")
 
     async def _fail(self, run: Run, error: BaseException) -> None:

@@ -9,6 +9,7 @@ from app.db.retry import may_pass
 from app.errors import Cancelled, RunLost
 from app.jobs.bell import Bell
 from app.jobs.claim import SQL
+from app.jobs.measures import RUNS_ENDED, PhaseClock
 from app.jobs.model import Run
 
 INTERVAL_S = 0.5
@@ -23,10 +24,17 @@ class Watch:
         self._run = run
         self._bell = bell
         self._progress: tuple[str, int, int | None, str] | None = None
+        self._clock = PhaseClock(run.engine)
 
     def report(self, phase: str, done: int, total: int | None, unit: str) -> None:
         """Take note of how far the work has come."""
         self._progress = (phase, done, total, unit)
+        self._clock.enter(phase)
+
+    def end(self, how: str) -> None:
+        """Take note that the attempt has ended."""
+        self._clock.enter(None)
+        RUNS_ENDED.labels(self._run.engine, how).inc()
 
     async def keep(self) -> None:
         """Write progress down and look for a cancellation until the work is done.

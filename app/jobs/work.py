@@ -17,6 +17,7 @@ from app.inventory.fetch import fetch
 from app.inventory.relation import InventoryFiles
 from app.inventory.storage import Located, read_manifest
 from app.jobs.claim import SQL
+from app.jobs.measures import ROWS_COMPARED
 from app.jobs.model import Run
 from app.jobs.store import Status, set_status
 from app.settings import Settings
@@ -96,7 +97,9 @@ async def _compare(database: Database, settings: Settings, run: Run, engine: Eng
     thresholds = Thresholds(
         shrunk=settings.shrunk_fraction, phantoms=settings.phantom_fraction, refuse=settings.refuse_suspicious
     )
-    await publish(database, comparison, engine, thresholds, report, succeed)
+    counted = await publish(database, comparison, engine, thresholds, report, succeed)
+    ROWS_COMPARED.labels(engine.name, "inventory").inc(counted.inventory_objects)
+    ROWS_COMPARED.labels(engine.name, "catalog").inc(counted.catalog_files)
 
 
 async def finish(

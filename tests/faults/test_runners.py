@@ -41,7 +41,10 @@ PHASES: list[tuple[EngineName, str]] = [
 WAITING = """
     SELECT count(*) FROM pg_locks AS lock JOIN pg_class AS held ON held.oid = lock.relation
     WHERE NOT lock.granted AND held.oid = CAST(:table AS regclass)
+      AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+# Tests that run side by side share the server, and tables of cloned databases their numbers.
+HERE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 LEFT_BEHIND = """
     SELECT (SELECT count(*) FROM pg_class WHERE relname LIKE 'reconcile_load%')
@@ -178,9 +181,9 @@ async def test_a_frozen_runner_that_wakes_changes_nothing(
             process.send_signal(signal.SIGSTOP)
             async with database.transaction() as connection:
                 # What a network that lost the machine comes to: PostgreSQL gives its connections up.
-                mine = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1330791233"
-                await connection.execute(text(mine))
-                waiting = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
+                alive = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND {HERE}"
+                await connection.execute(text(alive))
+                waiting = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND {HERE}"
                 await connection.execute(text(waiting))
         assert (await stage.finish()).attempt == 2
         process.send_signal(signal.SIGCONT)
@@ -228,7 +231,8 @@ async def test_a_job_that_keeps_failing_ends_in_error(database: Database, settin
     async with stage.held_up(table):
         await stage.stuck_at(table)
         async with database.transaction() as connection:
-            await connection.execute(text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"))
+            waiting = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND {HERE}"
+            await connection.execute(text(waiting))
     await runner
     job = await stage.look()
     assert job.status == "error"
