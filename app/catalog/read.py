@@ -22,12 +22,16 @@ BATCH_BYTES = 2**21
 class CatalogReader:
     """The files of one archive location in the state that `connection`'s transaction sees.
 
-    `streams` gives Arrow readers of (id, key_path, etag without quotes, size_in_bytes, storage_class), each a COPY on a
+    `streams` gives Arrow readers of (id, key_path, etag as it is, size_in_bytes, storage_class_id), each a COPY on a
     connection of its own over a range of the pages; `rows` counts what was read from all of them, `failure` is why one
-    of them broke, and `about` is how many files the planner's statistics know of.
+    of them broke, `about` is how many files the planner's statistics know of,
+    and `storage_classes` says what the ids mean.
     """
 
-    def __init__(self, url: str, snapshot: str, statements: list[str], about: int) -> None:
+    def __init__(
+        self, url: str, snapshot: str, statements: list[str], about: int, storage_classes: dict[int, str]
+    ) -> None:
+        self.storage_classes = storage_classes
         self.about = about
         self.failure: Exception | None = None
         self._url = url
@@ -41,8 +45,9 @@ class CatalogReader:
         """Prepare to read what `connection`'s REPEATABLE READ transaction sees; it has to stay open meanwhile."""
         snapshot = (await connection.execute(SQL["snapshot"])).scalar_one()
         about = (await connection.execute(SQL["about"])).scalar_one()
+        classes = await connection.execute(SQL["storage_classes"])
         statements = await connection.execute(SQL["parts"], {"archive_location": archive_location, "parts": STREAMS})
-        return cls(url, snapshot, list(statements.scalars()), about)
+        return cls(url, snapshot, list(statements.scalars()), about, {row.id: row.value for row in classes})
 
     @property
     def rows(self) -> int:

@@ -89,8 +89,10 @@ class DuckdbEngine:
             for number, stream in enumerate(reader.streams(advanced)):
                 names.append(f"catalog_{number}")
                 memory.register(names[-1], stream)
-            catalog = memory.sql(" UNION ALL ".join(f"FROM {name}" for name in names))
-            catalog.select(ColumnExpression("id"), *equality).create_view("file")
+            memory.sql(" UNION ALL ".join(f"FROM {name}" for name in names)).create_view("catalog")
+            memory.execute("CREATE TEMPORARY TABLE class (storage_class_id SMALLINT, storage_class VARCHAR)")
+            memory.executemany("INSERT INTO class VALUES (?, ?)", [*reader.storage_classes.items()])
+            memory.sql(SQL["files_as_compared"].text).select(ColumnExpression("id"), *equality).create_view("file")
             self._inventory.relation(memory).create_view("s3")
             memory.view("s3").select(StarExpression(), *equality).create_view("object")
             memory.execute("SET disabled_optimizers = 'build_side_probe_side'")  # the files are what fits in memory

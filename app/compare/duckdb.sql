@@ -1,3 +1,7 @@
+-- name: files_as_compared
+-- PostgreSQL is left to send its columns as they are: what it need not do, its other users have.
+SELECT id, key_path, trim(etag, '"') AS etag, size_in_bytes, storage_class FROM catalog JOIN class USING (storage_class_id)
+
 -- name: unequal
 -- The rows of each side that have no equal on the other. `file` and `object` carry 128 bits of hash over all that is compared
 -- of a row, key included: two numbers and an id stand for a file while the inventory streams past, and not its key.

@@ -61,7 +61,7 @@ class Reader:
     async def row(self, statement: Prepared, values: Mapping[str, object]) -> asyncpg.Record | None:
         """Read the one row of a statement, or None.
 
-        A connection that was lost while it was idle is replaced, unnoticed: reading twice does no harm.
+        Connections that were lost while they were idle are replaced, unnoticed: reading twice does no harm.
         """
         arguments = [values[name] for name in statement.names]
         async with self._free:
@@ -70,6 +70,8 @@ class Reader:
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 if not may_pass(error):
                     raise
+                while self._idle:
+                    self._idle.pop().terminate()
             return await self._row(statement.sql, arguments)
 
     async def _row(self, sql: str, arguments: list[object]) -> asyncpg.Record | None:

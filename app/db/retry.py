@@ -41,7 +41,8 @@ def may_pass(error: BaseException) -> bool:
     if isinstance(error, AdbcError):
         # libpq reports a connection that was cut in the middle of a COPY without any SQLSTATE.
         return "connection" in str(error).lower()
-    return isinstance(error, (ConnectionError, TimeoutError, InterfaceError))
+    # A Unix socket that is not there is a server that is not running.
+    return isinstance(error, (ConnectionError, FileNotFoundError, TimeoutError, InterfaceError))
 
 
 def _hook(error: Exception) -> bool:

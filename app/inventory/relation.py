@@ -18,7 +18,8 @@ from app.inventory.formats.reader import RAW, DataPath, Reader
 from app.inventory.manifest import Manifest
 from app.inventory.sql import FIRST_FAULT, LATEST, over_raw
 
-# These say nothing about the data: the query was stopped, or DuckDB itself gave up.
+# These say nothing about the data: the query was stopped, or DuckDB itself gave up. From an Arrow reader they come as
+# `OSError`, and only their text tells.
 _NOT_THE_DATA = (
     duckdb.InterruptException,
     duckdb.OutOfMemoryException,
@@ -26,6 +27,8 @@ _NOT_THE_DATA = (
     duckdb.InternalException,
     duckdb.FatalException,
 )
+
+_NOT_THE_DATA_IN_WORDS = ("INTERRUPT Error", "Out of Memory Error", "INTERNAL Error", "FATAL Error")
 
 _MEMORY = 256 << 20  # bytes, for the second pass
 _EVERY_COLUMN = "max(key_path), max(etag), max(size_in_bytes), epoch_us(max(last_update)), max(storage_class)"
@@ -68,7 +71,7 @@ class InventoryFiles:
         """
         if isinstance(error, BadInventory):
             return error
-        if isinstance(error, _NOT_THE_DATA):
+        if isinstance(error, _NOT_THE_DATA) or str(error).startswith(_NOT_THE_DATA_IN_WORDS):
             raise error
         try:
             with open_duckdb(_MEMORY) as connection:
@@ -119,8 +122,11 @@ class InventoryFiles:
         """Read one file as `relation` does; where that fails, read it again to know why. Raises `BadInventory`."""
         try:
             self.relation(connection, [file.path]).aggregate(_EVERY_COLUMN).fetchall()
+        except _NOT_THE_DATA:
+            raise
         except duckdb.Error as error:
-            where, why = self._first_fault(connection, file) or ("", self._plain(error))
+            unknown = self._plain(error).removeprefix(f"{file.name} cannot be read: ")
+            where, why = self._first_fault(connection, file) or ("", unknown)
             raise BadInventory(f"{file.name}{where}: {why}.") from error
 
     def _first_fault(self, connection: duckdb.DuckDBPyConnection, file: DataPath) -> tuple[str, str] | None:

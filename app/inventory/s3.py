@@ -6,7 +6,6 @@ with `AWS_SKIP_SIGNATURE=true` public buckets are read without any.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,16 +22,13 @@ from app.inventory.locations import Location
 if TYPE_CHECKING:  # obstore has these in its stubs alone
     from obstore.store import ClientConfig, RetryConfig
 
-# A request that fails on its way, or with 5xx, is repeated by obstore, for about 12 s in all: enough to wait for a
-# store that restarts or throttles, and not long for one that is gone.
+# A request that fails on its way or with 5xx, and an answer that breaks off, are repeated by obstore for about 12 s in
+# all: enough to wait for a store that restarts or throttles, and not long for one that is gone.
 RETRY: RetryConfig = {
     "max_retries": 6,
     "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=5), "base": 2},
     "retry_timeout": timedelta(seconds=60),
 }
-# An answer that breaks off in its body is asked for again, this often in all, after these waits.
-BODY_ATTEMPTS = 4
-BODY_WAIT = 0.2  # seconds, doubled each time
 CONNECT_SECONDS = 5
 REQUEST_SECONDS = 60  # for a request with its body, of which at most a few MiB are asked at a time
 
@@ -61,28 +57,13 @@ class S3Source:
             return None
 
     async def read(self, location: Location, start: int, end: int) -> bytes:
-        """Read from byte `start` to before byte `end`, anew where the answer breaks off.
+        """Read from byte `start` to before byte `end`.
 
         Raises `FileNotFoundError` when the object is gone, `StorageUnavailable` when the store does not give it.
         """
         with _in_our_words(str(location)):
-            for attempt in range(1, BODY_ATTEMPTS):
-                try:
-                    return await self._read_once(location.path, start, end)
-                except _BrokeOff:
-                    await asyncio.sleep(BODY_WAIT * 2**attempt)
-            return await self._read_once(location.path, start, end)
-
-    async def _read_once(self, path: str, start: int, end: int) -> bytes:
-        answer = await obstore.get_async(self._store, path, options={"range": (start, end)})
-        try:
+            answer = await obstore.get_async(self._store, location.path, options={"range": (start, end)})
             return bytes(await answer.bytes_async())
-        except BaseError as error:
-            raise _BrokeOff(str(error)) from error
-
-
-class _BrokeOff(BaseError):
-    """The store began an answer and did not end it."""
 
 
 @contextmanager

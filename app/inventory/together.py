@@ -1,4 +1,4 @@
-"""Do many things at once, a bounded number at a time, and fail as if they were done one after the other."""
+"""Do many things at once, but no more than so many at a time, and fail with one error."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ R = TypeVar("R")
 async def each(things: Sequence[T], do: Callable[[T], Awaitable[R]], at_once: int) -> list[R]:
     """Await `do` of each thing, and give the results in their order.
 
-    When one fails the others are cancelled and have ended before its error is raised; of several errors it is the
-    one of the earliest thing.
+    When one fails the others are cancelled, and have ended before its error is raised; where several have failed by
+    then, it is the error of the earliest thing.
     """
     turn = asyncio.Semaphore(at_once)
 

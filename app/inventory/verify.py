@@ -10,7 +10,7 @@ from pathlib import Path
 from app.errors import BadInventory
 from app.inventory.manifest import DataFile
 
-PIECE = 8 << 20  # bytes
+PIECE = 1 << 20  # bytes
 
 
 async def md5_of(path: Path, report: Callable[[int], None]) -> str:

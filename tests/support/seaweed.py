@@ -64,6 +64,8 @@ def running(folder: Path) -> Iterator[Seaweed]:
             process.kill()
             process.wait()
             shutil.rmtree(folder / "data", ignore_errors=True)
+            for service in SERVICES:  # it makes these sockets wherever its own folders are
+                Path(f"/tmp/seaweedfs-{service}-grpc-{ports[f'{service}.port.grpc']}.sock").unlink(missing_ok=True)  # noqa: S108
         (folder / "data").mkdir(exist_ok=True)
     raise RuntimeError((folder / "weed.log").read_text(encoding="utf-8")[-4000:])
 

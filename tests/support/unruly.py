@@ -32,7 +32,7 @@ class Unruly:
     requests: list[str] = field(default_factory=list)
     most_open: int = 0
     _faults: list[Fault] = field(default_factory=list)
-    _open: int = 0
+    _serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     def answer(self, status: int, times: int = 1, wanted: Wanted = lambda _: True) -> None:
         """Answer with a status and no more."""
@@ -48,16 +48,23 @@ class Unruly:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection's only request."""
-        self._open += 1
-        self.most_open = max(self.most_open, self._open)
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        self.most_open = max(self.most_open, len(self._serving))
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._answer(await reader.readuntil(b"\r\n\r\n"), reader, writer)
         finally:
-            self._open -= 1
+            self._serving.discard(task)
             writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
+
+    async def stop(self) -> None:
+        """Leave the requests that are still being answered."""
+        serving = list(self._serving)
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
     async def _answer(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = head.partition(b"\r\n")[0].decode()
@@ -106,4 +113,7 @@ async def unruly(upstream: str) -> AsyncIterator[Unruly]:
     port = server.sockets[0].getsockname()[1]
     proxy.endpoint = f"http://127.0.0.1:{port}"
     async with server:
-        yield proxy
+        try:
+            yield proxy
+        finally:
+            await proxy.stop()

@@ -54,7 +54,9 @@ def exact_batches(file: DataPath, columns: tuple[str, ...], schema: pa.Schema) -
 def _rows(file: DataPath, columns: tuple[str, ...]) -> Iterator[dict[str, Value]]:
     """Read and check each row. Raises `Unreadable`, `csv.Error` or `OSError` at the first that cannot be read."""
     wanted = [(position, RAW[name].name, _CHECKS[name]) for position, name in enumerate(columns) if name in RAW]
-    with TextIOWrapper(BufferedReader(_Raw(file)), encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+    with TextIOWrapper(
+        BufferedReader(_Raw(Inflated(file))), encoding="utf-8-sig", errors="surrogateescape", newline=""
+    ) as text:
         for fields in filter(None, csv.reader(_lines(text), strict=True)):  # a blank line is no row
             if len(fields) != len(columns):
                 raise Unreadable(f"it has {len(fields)} fields, and fileSchema promises {len(columns)}")
@@ -135,8 +137,8 @@ _CHECKS: dict[str, Callable[[str], Value]] = {
 class _Raw(RawIOBase):
     """The inflated file as Python's text layer wants to have it."""
 
-    def __init__(self, file: DataPath) -> None:
-        self._inflated = Inflated(file)
+    def __init__(self, inflated: Inflated) -> None:
+        self._inflated = inflated
 
     def readable(self) -> bool:
         return True

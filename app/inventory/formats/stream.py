@@ -15,7 +15,7 @@ Batches: TypeAlias = Iterator[pa.RecordBatch]
 # Inflating is what takes the time, and it is sequential within a file.
 READERS = min(8, os.cpu_count() or 1)
 _AHEAD = 2  # batches that each reader may be ahead of the consumer
-_PATIENCE = 0.1  # seconds until a reader looks whether the consumer is still there
+_PATIENCE = 0.1  # seconds until either side looks whether the other is still there
 
 
 class Stream:
@@ -40,7 +40,7 @@ class Stream:
 def read_together(sources: Sequence[Callable[[], Batches]], readers: int = READERS) -> Batches:
     """Read several sources by several threads, giving their batches as they come.
 
-    Raises what a source raises. When the consumer stops early, the threads end within a moment.
+    Raises what a source raises. The threads have ended when the reading has, early or not.
     """
     together = _Together(sources, min(readers, len(sources)))
     try:
@@ -57,16 +57,15 @@ class _Together:
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._queue: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(max(1, readers * _AHEAD))
-        self._threads = [
-            threading.Thread(target=self._read, name="inventory-reader", daemon=True) for _ in range(readers)
-        ]
+        # No daemons: Python would cut those off inside pyarrow when it exits, and that aborts the process.
+        self._threads = [threading.Thread(target=self._read, name="inventory-reader") for _ in range(readers)]
 
     def batches(self) -> Batches:
         for thread in self._threads:
             thread.start()
         running = len(self._threads)
         while running:
-            item = self._queue.get()
+            item = self._take()
             if item is None:
                 running -= 1
             elif isinstance(item, BaseException):
@@ -76,6 +75,18 @@ class _Together:
 
     def stop(self) -> None:
         self._done.set()
+        for thread in self._threads:
+            # An abandoned reading may be collected in one of its own threads.
+            if thread.is_alive() and thread is not threading.current_thread():
+                thread.join()
+
+    def _take(self) -> pa.RecordBatch | BaseException | None:
+        while True:
+            try:
+                return self._queue.get(timeout=_PATIENCE)
+            except queue.Empty:
+                if not any(thread.is_alive() for thread in self._threads) and self._queue.empty():
+                    return RuntimeError("the program is ending")
 
     def _read(self) -> None:
         try:
@@ -89,14 +100,18 @@ class _Together:
 
     def _next(self) -> Callable[[], Batches] | None:
         with self._lock:
-            return None if self._done.is_set() else next(self._waiting, None)
+            return next(self._waiting, None) if self._is_wanted() else None
 
     def _put(self, item: pa.RecordBatch | BaseException | None) -> bool:
         """Hand an item over; tell whether anybody is still there to take it."""
-        while not self._done.is_set():
+        while self._is_wanted():
             try:
                 self._queue.put(item, timeout=_PATIENCE)
             except queue.Full:
                 continue
             return True
         return False
+
+    def _is_wanted(self) -> bool:
+        """Tell whether there is a consumer, or, when the program has ended without closing one, that there is none."""
+        return not self._done.is_set() and threading.main_thread().is_alive()

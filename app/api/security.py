@@ -1,0 +1,61 @@
+"""Who may: bearer tokens, known to the service by their SHA-256 alone, each with what it may do."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Annotated
+
+import structlog
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.api.parameters import settings_of
+from app.errors import NotAllowed, NoToken
+from app.settings import ApiToken, Scope, Settings
+
+ANYBODY = ApiToken(name="anybody", sha256="0" * 64, scopes=frozenset(Scope))
+"""Who everybody is where no tokens are set; such a service listens on loopback only."""
+
+READING = {"GET", "HEAD"}
+
+log = structlog.get_logger()
+_bearer = HTTPBearer(auto_error=False, description="A token that `orca-reconcile token new` made.")
+
+
+def token_of(settings: Settings, text: str | None) -> ApiToken:
+    """Find whose token this is. Raises `NoToken`."""
+    if not settings.api_tokens:
+        return ANYBODY
+    digest = hashlib.sha256((text or "").encode()).hexdigest()
+    # Each one is compared, whatever the others gave, so that the time taken tells nothing.
+    matches = [token for token in settings.api_tokens if hmac.compare_digest(token.sha256, digest)]
+    if text is None or not matches:
+        raise NoToken("Send a valid token: Authorization: Bearer <token>.")
+    return matches[0]
+
+
+class Allowed:
+    """Lets a request pass whose token has a scope, and writes down whose it is.
+
+    Without a scope of its own it asks for `read` where the method reads, and for `write` elsewhere.
+    """
+
+    def __init__(self, scope: Scope | None = None) -> None:
+        self._scope = scope
+
+    async def __call__(
+        self, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> None:
+        """Raise `NoToken` or `NotAllowed` unless the request may pass."""
+        token = token_of(settings_of(request), credentials.credentials if credentials else None)
+        needed = self._scope or (Scope.READ if request.method in READING else Scope.WRITE)
+        if needed not in token.scopes:
+            raise NotAllowed(f"This token may not {needed}: its scopes are {', '.join(sorted(token.scopes))}.")
+        request.state.token_name = token.name
+        if needed is Scope.WRITE:
+            log.info("write", who=token.name, method=request.method, path=request.url.path)
+
+
+BY_METHOD = Depends(Allowed())
+MAY_READ = Depends(Allowed(Scope.READ))

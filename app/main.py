@@ -1,0 +1,64 @@
+"""The application: the database, the runner and the routes, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.api import docs, events, jobs, metrics, openapi, operations, orca, problems, reports
+from app.api.body_limit import BodyLimit
+from app.api.request_id import RequestId
+from app.api.security import BY_METHOD, MAY_READ
+from app.db.opening import open_database
+from app.db.reader import Reader
+from app.jobs.feed import Feed
+from app.jobs.runner import Runner
+from app.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make the application; it opens the database and starts to work when a server starts it."""
+    settings = settings or Settings()
+    app = FastAPI(
+        title=openapi.TITLE,
+        summary=openapi.SUMMARY,
+        description=openapi.DESCRIPTION,
+        version=version("orca-reconcile"),
+        openapi_tags=openapi.TAGS,
+        generate_unique_id_function=openapi.operation_id,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    for module in (jobs, events, reports):
+        app.include_router(module.router, dependencies=[BY_METHOD])
+    for module in (orca, metrics):
+        app.include_router(module.router, dependencies=[MAY_READ])
+    app.include_router(operations.router)
+    docs.install(app)
+    openapi.install(app)
+    problems.install(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(metrics.Measured)
+    app.add_middleware(RequestId)  # the last one added is the first to see a request
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """Generate the OpenAPI document; no database is needed, and it is the same every time."""
+    return create_app(Settings()).openapi()
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    async with open_database(settings) as database, Reader.at(database.url) as reader, Runner(database, settings):
+        app.state.database = database
+        app.state.reader = reader
+        app.state.streams = events.Streams(Feed(database))
+        yield

@@ -1,0 +1,96 @@
+"""The three kinds of findings, and what a reader may narrow them to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+from app.compare.engine import ALL_FIELDS
+from app.errors import ReconcileError
+
+PENDING_COMMENT = "Error may be due to race condition, and should be checked manually."
+"""What a pending finding's comment says, word for word what ORCA says of mismatches."""
+
+
+class BadFilter(ReconcileError):
+    """A filter that these findings do not have, or a value that it cannot have."""
+
+    name = "invalid-filter"
+    title = "These findings cannot be filtered like that"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of finding: its plural name, its columns by their JSON names, those that order it, and its filters."""
+
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    filters: frozenset[str]
+
+
+ORPHANS = Kind(
+    name="orphans",
+    columns=("keyPath", "s3Etag", "s3FileLastUpdate", "s3SizeInBytes", "s3StorageClass", "comment"),
+    key=("keyPath",),
+    filters=frozenset({"keyPrefix", "pending"}),
+)
+PHANTOMS = Kind(
+    name="phantoms",
+    columns=(
+        *("collectionId", "granuleId", "filename", "keyPath", "orcaEtag", "orcaGranuleLastUpdate", "orcaSizeInBytes"),
+        *("orcaStorageClass", "comment"),
+    ),
+    key=("collectionId", "granuleId", "keyPath"),
+    filters=ORPHANS.filters | {"collectionId", "granuleId"},
+)
+MISMATCHES = Kind(
+    name="mismatches",
+    columns=(
+        *("collectionId", "granuleId", "filename", "keyPath", "cumulusArchiveLocation", "orcaEtag", "s3Etag"),
+        *("orcaGranuleLastUpdate", "s3FileLastUpdate", "orcaSizeInBytes", "s3SizeInBytes", "orcaStorageClass"),
+        *("s3StorageClass", "discrepancyType", "comment"),
+    ),
+    key=PHANTOMS.key,
+    filters=PHANTOMS.filters | {"discrepancyType"},
+)
+KINDS = {kind.name: kind for kind in (PHANTOMS, ORPHANS, MISMATCHES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a reader wants of a report; None narrows nothing, and all that is given has to hold.
+
+    `discrepancy_types` are the whole values of the column that will do, as `discrepancy_types()` gives them.
+    """
+
+    collection_id: str | None = None
+    granule_id: str | None = None
+    key_prefix: str | None = None
+    discrepancy_types: tuple[str, ...] | None = None
+    pending: bool | None = None
+
+    def scope(self) -> tuple[object, ...]:
+        """Give the values in a fixed order, for what has to tell one set of filters from another."""
+        return (self.collection_id, self.granule_id, self.key_prefix, self.discrepancy_types, self.pending)
+
+
+NO_FILTERS = Filters()
+
+
+def discrepancy_types(wanted: str) -> tuple[str, ...]:
+    """Find which values of `discrepancy_type` a reader means: one field is any that has it, several are just those.
+
+    `etag` gives the four that name etag; `etag, size_in_bytes` only itself, in whatever order it is written.
+    Raises `BadFilter` for a name that is no compared field.
+    """
+    fields = {field.strip() for field in wanted.split(",")}
+    if not fields <= set(ALL_FIELDS):
+        raise BadFilter(
+            f"discrepancyType is one of {', '.join(ALL_FIELDS)}, or several of them joined by commas; "
+            f"{wanted!r} is not."
+        )
+    values = [held for size in range(1, len(ALL_FIELDS) + 1) for held in combinations(ALL_FIELDS, size)]
+    return tuple(
+        ", ".join(held) for held in values if (fields <= set(held) if len(fields) == 1 else fields == set(held))
+    )

@@ -1,0 +1,100 @@
+"""Pages of findings, each one statement and a range of the report's primary key."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import lru_cache
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db.keyset import Key, Listing
+from app.db.queries import Queries
+from app.db.reader import Prepared, Reader
+from app.errors import NoSuchJob, ReportNotReady
+from app.reports.findings import NO_FILTERS, PENDING_COMMENT, Filters, Kind
+
+SQL = Queries("app.reports", "pages.sql")
+
+BETWEEN = b",\n"
+"""What stands between two items. No string in JSON holds a line break as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some findings: the JSON texts of their items with `BETWEEN` between them, and the following page's cursor."""
+
+    items: bytes
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One kind of findings of one job, as far as the filters let them through.
+
+    `grace` is that of the settings, for a job that ORCA itself reported: what is pending was not written down then.
+    """
+
+    kind: Kind
+    job_id: int
+    grace: timedelta
+    filters: Filters = NO_FILTERS
+
+    def listing(self) -> Listing:
+        """Say to what a cursor of this report belongs."""
+        return Listing(self.kind.name, (self.job_id, *self.filters.scope()), (str,) * len(self.kind.key))
+
+    async def page(self, source: Reader | AsyncConnection, *, limit: int, cursor: str | None = None) -> Page:
+        """Read one page. Raises `NoSuchJob`, `ReportNotReady`, `BadCursor`."""
+        listing = self.listing()
+        items, last = await self.read(source, limit=limit, after=None if cursor is None else listing.after(cursor))
+        return Page(items, None if last is None else listing.cursor(last))
+
+    async def read(
+        self, source: Reader | AsyncConnection, *, limit: int, after: Key | None
+    ) -> tuple[bytes, Key | None]:
+        """Read up to `limit` items that follow the key `after`, and the last one's key where more follow.
+
+        A `Reader` plans once for all: it is for reports without filters, whose plan is always the same.
+        Raises `NoSuchJob`, `ReportNotReady`.
+        """
+        values = {
+            "job_id": self.job_id,
+            "grace": self.grace,
+            "comment": PENDING_COMMENT,
+            **{f"after_{name}": "" if after is None else after[place] for place, name in enumerate(self.kind.key)},
+        }
+        if isinstance(source, Reader):
+            row = await source.row(_planned_once(self.kind, limit), values)
+        else:
+            statement = text(_statement(self.kind, filtered=True, limit=limit))
+            row = (await source.execute(statement, values | asdict(self.filters))).one_or_none()
+        if row is None:
+            raise NoSuchJob(self.job_id)
+        ready, found, items = row
+        if not ready:
+            raise ReportNotReady(f"Job {self.job_id} has published no report yet: see GET /jobs/{self.job_id}.")
+        if found <= limit:
+            return items or b"", None
+        end = items.rfind(BETWEEN)
+        last = orjson.loads(items[items.rfind(BETWEEN, 0, end) + 1 : end])
+        return items[:end], tuple(last[name] for name in self.kind.key)
+
+
+@lru_cache(maxsize=256)
+def _planned_once(kind: Kind, limit: int) -> Prepared:
+    return Prepared.of(text(_statement(kind, filtered=False, limit=limit)))
+
+
+@lru_cache(maxsize=256)
+def _statement(kind: Kind, *, filtered: bool, limit: int) -> str:
+    """Put the parts of `pages.sql` together.
+
+    The limit is written into the statement: of one that comes with the values, a generic plan only guesses that it is
+    a tenth of all, and might read and sort them.
+    """
+    parts = [kind.name, *([f"{kind.name}_filters"] if filtered else []), f"{kind.name}_order"]
+    items = "\n".join(SQL[part].text for part in parts)
+    return SQL["page"].text.rstrip(";").replace("/* items */", f"{items}\nLIMIT {limit + 1:d}")

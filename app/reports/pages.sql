@@ -1,0 +1,102 @@
+-- One statement answers a page: whether there is a report (no row: no such job; not ready: not published yet), how many items
+-- were found, and the items, as JSON in UTF-8 with `,` and a line break between them. PostgreSQL writes the JSON, which spares
+-- the service from decoding a hundred rows only to encode them again.
+--
+-- The statement is put together once, from `page` and the parts of its kind. The row comparison and the order are those of
+-- the primary key, in its collation: a range of that index is read, and nothing is sorted. The first page follows the empty
+-- key, which is less than any other.
+
+-- name: page
+-- A job that ORCA itself reported has the status success and no row of ours: its grace is that of today's settings.
+WITH report AS MATERIALIZED (
+    SELECT published.job_id IS NOT NULL OR job.status_id = 5 AS ready,
+           coalesce(published.pending_from, job.inventory_creation_time - CAST(:grace AS interval)) AS pending_from
+    FROM orca.reconcile_job AS job
+    LEFT JOIN orca.reconcile_report AS published ON published.job_id = job.id
+    WHERE job.id = :job_id
+)
+SELECT report.ready, page.found, page.items
+FROM report
+CROSS JOIN LATERAL (
+    SELECT count(*) AS found, convert_to(string_agg(row_to_json(item)::text, E',\n'), 'UTF8') AS items
+    FROM (/* items */) AS item
+) AS page;
+
+-- name: phantoms
+SELECT finding.collection_id AS "collectionId",
+       finding.granule_id AS "granuleId",
+       finding.filename AS "filename",
+       finding.key_path AS "keyPath",
+       finding.orca_etag AS "orcaEtag",
+       floor(extract(epoch FROM finding.orca_last_update) * 1000)::int8 AS "orcaGranuleLastUpdate",
+       finding.orca_size AS "orcaSizeInBytes",
+       class.value AS "orcaStorageClass",
+       CASE WHEN finding.orca_last_update >= report.pending_from THEN :comment END AS "comment"
+FROM orca.reconcile_phantom_report AS finding
+JOIN orca.storage_class AS class ON class.id = finding.orca_storage_class_id
+WHERE report.ready
+  AND finding.job_id = :job_id
+  AND (finding.collection_id, finding.granule_id, finding.key_path) > (:after_collectionId, :after_granuleId, :after_keyPath)
+
+-- name: phantoms_filters
+-- A filter that is NULL folds away when the statement is planned for its values.
+  AND (CAST(:collection_id AS text) IS NULL OR finding.collection_id = :collection_id)
+  AND (CAST(:granule_id AS text) IS NULL OR finding.granule_id = :granule_id)
+  AND (CAST(:key_prefix AS text) IS NULL OR starts_with(finding.key_path, :key_prefix))
+  AND (CAST(:pending AS bool) IS NULL OR (finding.orca_last_update >= report.pending_from) = :pending)
+
+-- name: phantoms_order
+ORDER BY finding.collection_id, finding.granule_id, finding.key_path
+
+-- name: orphans
+SELECT finding.key_path AS "keyPath",
+       finding.etag AS "s3Etag",
+       floor(extract(epoch FROM finding.last_update) * 1000)::int8 AS "s3FileLastUpdate",
+       finding.size_in_bytes AS "s3SizeInBytes",
+       finding.storage_class AS "s3StorageClass",
+       CASE WHEN finding.last_update >= report.pending_from THEN :comment END AS "comment"
+FROM orca.reconcile_orphan_report AS finding
+WHERE report.ready
+  AND finding.job_id = :job_id
+  AND finding.key_path > :after_keyPath
+
+-- name: orphans_filters
+  AND (CAST(:key_prefix AS text) IS NULL OR starts_with(finding.key_path, :key_prefix))
+  AND (CAST(:pending AS bool) IS NULL OR (finding.last_update >= report.pending_from) = :pending)
+
+-- name: orphans_order
+ORDER BY finding.key_path
+
+-- name: mismatches
+SELECT finding.collection_id AS "collectionId",
+       finding.granule_id AS "granuleId",
+       finding.filename AS "filename",
+       finding.key_path AS "keyPath",
+       finding.cumulus_archive_location AS "cumulusArchiveLocation",
+       finding.orca_etag AS "orcaEtag",
+       finding.s3_etag AS "s3Etag",
+       floor(extract(epoch FROM finding.orca_last_update) * 1000)::int8 AS "orcaGranuleLastUpdate",
+       floor(extract(epoch FROM finding.s3_last_update) * 1000)::int8 AS "s3FileLastUpdate",
+       finding.orca_size_in_bytes AS "orcaSizeInBytes",
+       finding.s3_size_in_bytes AS "s3SizeInBytes",
+       class.value AS "orcaStorageClass",
+       finding.s3_storage_class AS "s3StorageClass",
+       finding.discrepancy_type AS "discrepancyType",
+       CASE WHEN greatest(finding.orca_last_update, finding.s3_last_update) >= report.pending_from
+            THEN :comment END AS "comment"
+FROM orca.reconcile_catalog_mismatch_report AS finding
+JOIN orca.storage_class AS class ON class.id = finding.orca_storage_class_id
+WHERE report.ready
+  AND finding.job_id = :job_id
+  AND (finding.collection_id, finding.granule_id, finding.key_path) > (:after_collectionId, :after_granuleId, :after_keyPath)
+
+-- name: mismatches_filters
+  AND (CAST(:collection_id AS text) IS NULL OR finding.collection_id = :collection_id)
+  AND (CAST(:granule_id AS text) IS NULL OR finding.granule_id = :granule_id)
+  AND (CAST(:key_prefix AS text) IS NULL OR starts_with(finding.key_path, :key_prefix))
+  AND (CAST(:discrepancy_types AS text[]) IS NULL OR finding.discrepancy_type = ANY (:discrepancy_types))
+  AND (CAST(:pending AS bool) IS NULL
+       OR (greatest(finding.orca_last_update, finding.s3_last_update) >= report.pending_from) = :pending)
+
+-- name: mismatches_order
+ORDER BY finding.collection_id, finding.granule_id, finding.key_path
