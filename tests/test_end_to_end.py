@@ -73,22 +73,20 @@ async def test_from_generated_files_to_the_expected_reports(server: Server, tmp_
 
 
 def test_a_command_that_fails_says_why_in_a_sentence(tmp_path: Path) -> None:
-    result = command(
-        "reconcile", str(tmp_path / "manifest.json"), check=False, RECONCILE_DATA_DIR=str(tmp_path / "data")
-    )
+    result = command("reconcile", str(tmp_path / "manifest.json"), RECONCILE_DATA_DIR=str(tmp_path / "data"))
     assert result.returncode == 2
     assert "no manifest" in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
-    result = command("migrate", check=False, RECONCILE_GRACE_HOURS="soon", RECONCILE_DATA_DIR=str(tmp_path))
+    result = command("migrate", RECONCILE_GRACE_HOURS="soon", RECONCILE_DATA_DIR=str(tmp_path))
     assert result.returncode == 2
     assert "RECONCILE_GRACE_HOURS" in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_strangers_are_not_let_in_without_tokens(tmp_path: Path) -> None:
-    result = command("serve", "--host", "0.0.0.0", check=False, RECONCILE_DATA_DIR=str(tmp_path))  # noqa: S104
+    result = command("serve", "--host", "0.0.0.0", RECONCILE_DATA_DIR=str(tmp_path))  # noqa: S104
     assert result.returncode == 2
     assert "RECONCILE_API_TOKENS" in result.stderr

@@ -13,7 +13,7 @@ from app.db.engine import Database
 from app.db.retry import retrying
 from app.errors import BadManifest, EngineUnavailable, RunLost
 from app.inventory import staging
-from app.inventory.fetch import fetch
+from app.inventory.fetch import fetch, release
 from app.inventory.relation import InventoryFiles
 from app.inventory.storage import Located, read_manifest
 from app.jobs.claim import SQL
@@ -29,20 +29,35 @@ async def work(database: Database, settings: Settings, run: Run, report: Report)
         await _compare(database, settings, run, PostgresEngine(), report)
         return
     located = await _manifest(settings, run)
-    paths = await fetch(
-        located, settings.prefixes, settings.spool, lambda done, total: report("fetching", done, total, "bytes")
-    )
-    inventory = InventoryFiles(located.manifest, paths)
-    if run.engine == "postgres":
-        if await _stage(database, run, inventory, report):
-            await _compare(database, settings, run, PostgresEngine(), report)
-    elif run.engine == "duckdb":
-        engine = DuckdbEngine(
-            database.url, inventory, memory_limit=settings.memory_limit, spill=settings.spool / f"run-{run.id}"
+    if run.engine == "spark":
+        await _compare(database, settings, run, _spark(database, settings, located), report)
+        return
+    try:
+        paths = await fetch(
+            located, settings.prefixes, settings.spool, lambda done, total: report("fetching", done, total, "bytes")
         )
-        await _compare(database, settings, run, engine, report)
-    else:
-        raise EngineUnavailable(f"Engine {run.engine} is not part of this installation.")
+        inventory = InventoryFiles(located.manifest, paths)
+        if run.engine == "postgres":
+            if await _stage(database, run, inventory, report):
+                await _compare(database, settings, run, PostgresEngine(), report)
+        else:
+            engine = DuckdbEngine(
+                database.url, inventory, memory_limit=settings.memory_limit, spill=settings.spool / f"run-{run.id}"
+            )
+            await _compare(database, settings, run, engine, report)
+    finally:
+        release(settings.spool, located)
+
+
+def _spark(database: Database, settings: Settings, located: Located) -> Engine:
+    """Make the engine that leaves the files where they lie. Raises `EngineUnavailable` without its extra."""
+    try:
+        from app.compare.spark import SparkEngine  # noqa: PLC0415  (an extra, which most installations do without)
+    except ImportError as error:
+        raise EngineUnavailable("Engine spark needs the extra orca-reconcile[spark]: install it.") from error
+    if settings.spark_remote is None:
+        raise EngineUnavailable("No Spark cluster is configured here: set RECONCILE_SPARK_REMOTE.")
+    return SparkEngine(settings.spark_remote, database.url, located, prefixes=settings.prefixes, spool=settings.spool)
 
 
 async def _manifest(settings: Settings, run: Run) -> Located:

@@ -10,8 +10,10 @@ import structlog
 from fastapi import FastAPI
 from structlog.typing import EventDict
 
+from app.api.events import Streams
 from app.db.engine import Database
 from app.db.reader import Reader
+from app.jobs.feed import Feed
 from app.main import create_app
 from app.settings import Settings
 
@@ -30,6 +32,7 @@ async def app(database: Database, settings: Settings) -> AsyncIterator[FastAPI]:
     async with Reader.at(database.url) as reader:
         app.state.database = database
         app.state.reader = reader
+        app.state.streams = Streams(Feed(database))
         yield app
 
 

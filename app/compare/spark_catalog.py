@@ -1,0 +1,81 @@
+"""The catalog of one archive location as the Spark cluster reads it: over JDBC, in parallel, under one snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from pyspark.sql import DataFrame
+from pyspark.sql.connect.session import SparkSession
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db.queries import Queries
+from app.errors import EngineUnavailable
+
+SQL = Queries("app.catalog", "read.sql")
+FETCH_ROWS = 10_000
+# What the statements of `read.sql` leave to their reader, done by PostgreSQL here.
+AS_COMPARED = """
+SELECT file.id, file.key_path, btrim(file.etag, '"') AS etag, file.size_in_bytes, class.value AS storage_class
+FROM ({}) AS file JOIN orca.storage_class AS class ON class.id = file.storage_class_id
+"""
+_SAME_IN_JAVA = {"sslmode", "sslrootcert", "sslcert", "sslkey"}
+# pgjdbc opens a transaction before these, since Spark turns autocommit off to stream the rows.
+_JOIN_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT '{}'"
+
+
+@dataclass(frozen=True)
+class JdbcCatalog:
+    """Rows (id, key_path, etag without quotes, size_in_bytes, storage_class); each statement is one task's."""
+
+    options: dict[str, str] = field(repr=False)
+    statements: tuple[str, ...]
+
+    @classmethod
+    async def under(cls, connection: AsyncConnection, url: str, archive_location: str, parts: int) -> JdbcCatalog:
+        """Prepare to read what `connection`'s REPEATABLE READ transaction sees; it has to stay open meanwhile.
+
+        Raises `EngineUnavailable` when `url` cannot be reached from other machines.
+        """
+        options = jdbc_options(url)
+        snapshot = (await connection.execute(SQL["snapshot"])).scalar_one()
+        statements = await connection.execute(SQL["parts"], {"archive_location": archive_location, "parts": parts})
+        options["sessionInitStatement"] = _JOIN_SNAPSHOT.format(snapshot)
+        return cls(options, tuple(AS_COMPARED.format(statement) for statement in statements.scalars()))
+
+    def rows(self, spark: SparkSession) -> DataFrame:
+        """Give the rows, read when the result is."""
+        reader = spark.read.format("jdbc").options(**self.options)
+        parts: list[DataFrame] = [reader.option("query", statement).load() for statement in self.statements]
+        return reduce(_and, parts)
+
+
+def _and(some: DataFrame, others: DataFrame) -> DataFrame:
+    return some.unionAll(others)
+
+
+def jdbc_options(url: str) -> dict[str, str]:
+    """Turn the URL that libpq takes into what Spark's JDBC source takes.
+
+    Of libpq's parameters those of TLS keep their meaning; the others say nothing to the cluster. Raises
+    `EngineUnavailable` for a socket of this machine: Spark reads over TCP.
+    """
+    parts = urlsplit(url)
+    login, _, hosts = parts.netloc.rpartition("@")
+    parameters = dict(parse_qsl(parts.query))
+    if not hosts or parameters.get("host", "").startswith("/"):
+        raise EngineUnavailable(
+            "Engine spark reads the catalog over TCP, and this database listens on a local socket only: "
+            "set RECONCILE_DATABASE_URL to an address that the cluster can reach."
+        )
+    user, _, password = login.partition(":")
+    kept = {name: value for name, value in parameters.items() if name in _SAME_IN_JAVA}
+    query = urlencode(kept | {"ApplicationName": "orca-reconcile on Spark", "tcpKeepAlive": "true"})
+    return {
+        "url": f"jdbc:postgresql://{hosts}{parts.path or '/'}?{query}",
+        "driver": "org.postgresql.Driver",
+        "user": unquote(user),
+        "password": unquote(password),
+        "fetchsize": str(FETCH_ROWS),
+    }

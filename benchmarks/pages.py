@@ -1,0 +1,167 @@
+"""What a page of a large report costs, alone and while a run is on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+from app.compare.summary import summarise
+from app.db.engine import Database
+from app.db.queries import Queries
+from app.reports.findings import MISMATCHES
+from app.reports.pages import Report
+from benchmarks.cache import Sample, folder
+from benchmarks.http_client import Connection, rate
+from benchmarks.results import Figure, Row, Section
+from benchmarks.server import Server
+from benchmarks.service import Service, process, running
+
+SQL = Queries("benchmarks", "pages.sql")
+FINDINGS = 1_000_000
+PAGE = 100
+REQUESTS = 500
+OFFSET_READS = 5
+PAUSE_S = 0.005
+
+
+async def measure(server: Server, csv: Sample) -> Section:
+    """Measure pages of a report of a million mismatches."""
+    job_id = await _report(server)
+    paths = {
+        "first": await _path(server, job_id, 0),
+        "middle": await _path(server, job_id, FINDINGS // 2),
+        "last": await _path(server, job_id, FINDINGS - PAGE),
+    }
+    async with running(server, prefix=csv.folder) as service:
+        connection = await Connection.to(service.address)
+        body = await connection.get(paths["middle"])
+        medians, slowest = {}, {}
+        for name, path in paths.items():
+            for _ in range(20):
+                await connection.get(path)
+            times = [await connection.seconds(path) for _ in range(REQUESTS)]
+            medians[name], slowest[name] = statistics.median(times), max(times)
+        connection.close()
+        offset_first = await _offset(server, job_id, 0)
+        offset_last = await _offset(server, job_id, FINDINGS - PAGE)
+        during = await _while_running(service, paths["middle"], csv)
+        pages_rate, bare_rate = await _rates(service, paths["middle"], body)
+    in_order = sorted(during)
+    p99 = in_order[int(len(in_order) * 0.99)]
+    return Section.now(
+        "pages",
+        [
+            *(
+                Row.of_value(
+                    f"{name} page of {PAGE}, median over HTTP (slowest)", f"{_ms(medians[name])} ({_ms(slowest[name])})"
+                )
+                for name in paths
+            ),
+            Row.of_value("first page with OFFSET, query alone, median", _ms(offset_first)),
+            Row.of_value("last page with OFFSET, query alone, median", _ms(offset_last)),
+            Row.of_value(f"middle page, one worker, {len(body):,} bytes", f"{pages_rate:,.0f} requests/s"),
+            Row.of_value("bare FastAPI route, the same bytes", f"{bare_rate:,.0f} requests/s"),
+            Row.of_value(
+                "middle page while a run is on: median, 99 %, slowest",
+                f"{_ms(statistics.median(during))}, {_ms(p99)}, {_ms(in_order[-1])} of {len(during):,} requests",
+            ),
+        ],
+        [
+            Figure.at_most("last page over first page", medians["last"] / medians["first"], 1.3, 1.0),
+            Figure.at_least("last page against OFFSET paging", offset_last / medians["last"], 300, 1000),
+            Figure.at_least("requests/s of a page over the bare route", pages_rate / bare_rate, 0.25, 0.4),
+            Figure.at_most(
+                "slowest page while a run is on, over the median when idle", in_order[-1] / medians["middle"], 10, 3
+            ),
+        ],
+    )
+
+
+async def _report(server: Server) -> int:
+    """Make the report, or find that of an earlier run."""
+    database = Database.at(server.url)
+    try:
+        async with database.transaction() as connection:
+            found = (await connection.execute(SQL["job"], {"findings": FINDINGS})).scalar_one_or_none()
+        if found is not None:
+            return int(found)
+        print(f"making a report of {FINDINGS:,} findings", flush=True)
+        async with database.engine.connect() as pooled:
+            connection = await pooled.execution_options(isolation_level="REPEATABLE READ")
+            async with connection.begin():
+                job_id = int((await connection.execute(SQL["new_job"])).scalar_one())
+                await connection.execute(SQL["findings"], {"job_id": job_id, "findings": FINDINGS})
+                await summarise(
+                    connection,
+                    job_id=job_id,
+                    engine="duckdb",
+                    pending_from=datetime.now(UTC),
+                    inventory_objects=FINDINGS,
+                    catalog_files=FINDINGS,
+                    compared_fields=("etag", "size_in_bytes", "storage_class"),
+                    warnings=(),
+                )
+        async with database.reading() as connection:
+            await connection.execute(SQL["analyze"])
+        return job_id
+    finally:
+        await database.dispose()
+
+
+async def _path(server: Server, job_id: int, place: int) -> str:
+    """Give the path of the page that begins at a place."""
+    path = f"/reports/{job_id}/{MISMATCHES.name}?limit={PAGE}"
+    if place == 0:
+        return path
+    database = Database.at(server.url)
+    async with database.reading() as connection:
+        row = (await connection.execute(SQL["key_at"], {"job_id": job_id, "place": place - 1})).one()
+    await database.dispose()
+    return f"{path}&cursor={Report(MISMATCHES, job_id, timedelta(0)).listing().cursor(tuple(row))}"
+
+
+async def _offset(server: Server, job_id: int, place: int) -> float:
+    database = Database.at(server.url)
+    times = []
+    async with database.reading() as connection:
+        for _ in range(OFFSET_READS):
+            start = time.perf_counter()
+            (await connection.execute(SQL["offset_page"], {"job_id": job_id, "place": place})).all()
+            times.append(time.perf_counter() - start)
+    await database.dispose()
+    return statistics.median(times)
+
+
+async def _while_running(service: Service, path: str, csv: Sample) -> list[float]:
+    """Read pages, one at a time with a pause, for as long as a run of the duckdb engine lasts."""
+    connection = await Connection.to(service.address)
+    times = []
+    run = asyncio.create_task(service.run(csv.manifest, "duckdb"))
+    while not run.done():
+        times.append(await connection.seconds(path))
+        await asyncio.sleep(PAUSE_S)
+    connection.close()
+    await run
+    return times
+
+
+async def _rates(service: Service, path: str, body: bytes) -> tuple[float, float]:
+    """Take turns with the bare route, and give the best of each."""
+    saved = folder("service") / "page.json"
+    saved.write_bytes(body)
+    arguments = [sys.executable, "-m", "uvicorn", "benchmarks.bare:app", "--port", "0", "--no-access-log"]
+    env = {**os.environ, "BENCH_BODY": str(saved)}
+    pages, bare = [], []
+    with process(arguments, folder("logs") / "bare.log", env) as (_, address):
+        for _ in range(3):
+            bare.append(await rate(address, "/page"))
+            pages.append(await rate(service.address, path))
+    return max(pages), max(bare)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:,.2f} ms"
