@@ -6,21 +6,19 @@ import asyncio
 import hashlib
 import json
 import secrets
-import signal
 import sys
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from app import logs
+from app import daemons
 from app.catalog.load import load_catalog
+from app.daemons import read_settings
 from app.db.migrations import upgrade
 from app.db.opening import open_database
-from app.errors import Misconfigured, ReconcileError
+from app.errors import ReconcileError
 from app.jobs import retention
 from app.jobs.model import EngineChoice, Job
 from app.jobs.requests import submit
@@ -35,10 +33,10 @@ from app.terminal import bar, err, findings_table, out, show_progress, totals
 ERROR = 2
 FOLLOW_INTERVAL_S = 0.2
 PAGE = 1000
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 app = typer.Typer(no_args_is_help=True, help="Compare S3 Inventory reports with an archive's catalog.")
 catalog = typer.Typer(no_args_is_help=True, help="The catalog of an archive that does not come from ORCA itself.")
+app.add_typer(daemons.app)
 app.add_typer(catalog, name="catalog")
 token = typer.Typer(no_args_is_help=True, help="The bearer tokens that let callers in.")
 app.add_typer(token, name="token")
@@ -69,117 +67,12 @@ def main() -> None:
         sys.exit(ERROR)
 
 
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        faults = "; ".join(f"RECONCILE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
-        raise Misconfigured(faults) from error
-
-
-@app.command()
-def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
-) -> None:
-    """Serve the HTTP API and work on jobs."""
-    import uvicorn  # noqa: PLC0415  (the other commands start quicker without it)
-
-    from app.main import create_app  # noqa: PLC0415  (the same)
-
-    settings = _settings()
-    if host not in LOOPBACK and not settings.api_tokens:
-        raise Misconfigured(
-            f"Anybody who reaches {host} could read and change the reports: "
-            "set RECONCILE_API_TOKENS, or listen on 127.0.0.1."
-        )
-    logs.configure()
-    uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False)
-
-
-@app.command()
-def work() -> None:
-    """Work on jobs without serving HTTP, until stopped."""
-
-    async def run() -> None:
-        stop = _stop_signals()
-        settings = _settings()
-        async with open_database(settings) as database, Runner(database, settings):
-            await stop.wait()
-
-    logs.configure()
-    asyncio.run(run())
-
-
-def _stop_signals() -> asyncio.Event:
-    """Give an event that SIGTERM and SIGINT set."""
-    stop = asyncio.Event()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-    return stop
-
-
-@app.command()
-def watch(
-    prefix: Annotated[str, typer.Argument(help="Folder or URL (s3://, file:///) to which S3 delivers inventories.")],
-    interval: Annotated[float, typer.Option(min=1, help="Seconds from one look to the next.")] = 60,
-    since: Annotated[
-        datetime | None,
-        typer.Option(help="Take in what was made since then (UTC) rather than what is newer than all that is known."),
-    ] = None,
-    once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,  # noqa: FBT002
-) -> None:
-    """Submit every new manifest under a folder or bucket, until stopped; `serve` or `work` does the work."""
-    from app.arrival.watcher import Watcher  # noqa: PLC0415  (the other commands start quicker without it)
-
-    settings = _settings()
-    url = prefix if "://" in prefix else Path(prefix).absolute().as_uri()
-    start = since.replace(tzinfo=UTC) if since else None
-
-    async def run() -> None:
-        stop = _stop_signals()
-        async with open_database(settings) as database:
-            watcher = Watcher(database, settings, url, since=start, interval=interval)
-            if not once:
-                await watcher.run(stop)
-                return
-            found = await watcher.once(stop)
-        out.print(f"{found.submitted} submitted, {found.refused} refused, {found.waiting} without their checksum yet.")
-
-    logs.configure()
-    asyncio.run(run())
-
-
-@app.command()
-def consume(
-    queue_url: Annotated[str, typer.Option("--queue-url", help="URL of the SQS queue.")],
-) -> None:
-    """Submit every manifest that a queue announces, until stopped; `serve` or `work` does the work."""
-    try:
-        from app.arrival.consumer import Consumer  # noqa: PLC0415  (boto3 is an extra)
-        from app.arrival.queue import Queue  # noqa: PLC0415  (the same)
-    except ModuleNotFoundError as error:
-        raise Misconfigured("Queues need boto3: pip install 'orca-reconcile[sqs]'.") from error
-
-    async def run() -> None:
-        stop = _stop_signals()
-        settings = _settings()
-        async with open_database(settings) as database, Queue.at(queue_url) as queue:
-            await Consumer(database, settings, queue).run(stop)
-
-    logs.configure()
-    asyncio.run(run())
-
-
-main()
-
-
 @app.command()
 def migrate() -> None:
     """Create the service's tables, or adopt ORCA's database as it is."""
 
     async def run() -> None:
-        async with open_database(_settings()) as database:
+        async with open_database(read_settings()) as database:
             await upgrade(database)
 
     asyncio.run(run())
@@ -191,7 +84,7 @@ def catalog_load(file: Annotated[Path, typer.Argument(help="CSV with a header, o
     """Load a catalog from a file; what is there already is updated."""
 
     async def run() -> int:
-        async with open_database(_settings()) as database:
+        async with open_database(read_settings()) as database:
             return await load_catalog(database, file)
 
     with bar() as progress:
@@ -234,7 +127,7 @@ def reconcile(
 ) -> None:
     """Take a manifest in and reconcile it here and now, and print the totals."""
     url = manifest if "://" in manifest else Path(manifest).absolute().as_uri()
-    settings = _settings()
+    settings = read_settings()
     # Whoever runs a command chooses its path: the prefixes guard what callers of the HTTP API may name.
     chosen = "file:///" if url.startswith("file:") else "/".join(url.split("/", 3)[:3]) + "/"
     settings = settings.model_copy(update={"manifest_prefixes": (*settings.prefixes, chosen)})
@@ -267,7 +160,7 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object for each finding and line.")] = False,  # noqa: FBT002
 ) -> None:
     """Print the findings of a job."""
-    rows = asyncio.run(_findings(_settings(), Report(KINDS[kind], job, _settings().grace), limit))
+    rows = asyncio.run(_findings(read_settings(), Report(KINDS[kind], job, read_settings().grace), limit))
     if as_json:
         for row in rows:
             sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -295,7 +188,7 @@ def purge(
     """Delete jobs and reports that are older than RECONCILE_RETENTION_DAYS."""
 
     async def run() -> list[Expired]:
-        settings = _settings()
+        settings = read_settings()
         async with open_database(settings) as database:
             return await (expired if dry_run else retention.purge)(database, settings.retention_days)
 

@@ -202,7 +202,7 @@ def test_nothing_is_loaded_or_installed(tmp_path: Path) -> None:
 
 
 def test_memory_stays_flat(tmp_path: Path) -> None:
-    rows = 400_000
+    rows = 200_000
     lines = [[BUCKET, f"folder/{row:09d}", "true", "false"] for row in range(rows)]
     columns = ["Bucket", "Key", "IsLatest", "IsDeleteMarker"]
     files = written(tmp_path, "CSV", [csv_gz(lines)], columns)
@@ -214,7 +214,7 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
             read += batch.num_rows
             most = max(most, process.memory_info().rss)
     assert read == rows
-    assert most - before < 150 << 20
+    assert most - before < 100 << 20
 
 
 def test_old_times_are_kept(tmp_path: Path) -> None:

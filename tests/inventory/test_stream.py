@@ -67,8 +67,11 @@ def test_a_stream_begins_anew_each_time() -> None:
 
 
 ABANDONED = """
-from tests.inventory.test_stream import SOURCES, read_together
-kept = read_together(SOURCES * 10, 4)
+import itertools
+import pyarrow as pa
+from app.inventory.formats.stream import read_together
+batch = pa.record_batch({"number": [1]})
+kept = read_together([lambda: itertools.repeat(batch)] * 4, 4)
 next(kept)
 """
 

@@ -1,0 +1,126 @@
+"""The commands that go on until they are stopped: serve, work, watch, consume."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from app import logs
+from app.db.opening import open_database
+from app.errors import Misconfigured
+from app.jobs.runner import Runner
+from app.settings import Settings
+from app.terminal import out
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+app = typer.Typer()
+
+
+def read_settings() -> Settings:
+    """Read the settings. Raises `Misconfigured`, naming each variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(f"RECONCILE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise Misconfigured(faults) from error
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+) -> None:
+    """Serve the HTTP API and work on jobs."""
+    import uvicorn  # noqa: PLC0415  (the other commands start quicker without it)
+
+    from app.main import create_app  # noqa: PLC0415  (the same)
+
+    settings = read_settings()
+    if host not in LOOPBACK and not settings.api_tokens:
+        raise Misconfigured(
+            f"Anybody who reaches {host} could read and change the reports: "
+            "set RECONCILE_API_TOKENS, or listen on 127.0.0.1."
+        )
+    logs.configure()
+    uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False)
+
+
+@app.command()
+def work() -> None:
+    """Work on jobs without serving HTTP, until stopped."""
+
+    async def run() -> None:
+        stop = _stop_signals()
+        settings = read_settings()
+        async with open_database(settings) as database, Runner(database, settings):
+            await stop.wait()
+
+    logs.configure()
+    asyncio.run(run())
+
+
+def _stop_signals() -> asyncio.Event:
+    """Give an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    return stop
+
+
+@app.command()
+def watch(
+    prefix: Annotated[str, typer.Argument(help="Folder or URL (s3://, file:///) to which S3 delivers inventories.")],
+    interval: Annotated[float, typer.Option(min=1, help="Seconds from one look to the next.")] = 60,
+    since: Annotated[
+        datetime | None,
+        typer.Option(help="Take in what was made since then (UTC) rather than what is newer than all that is known."),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,  # noqa: FBT002
+) -> None:
+    """Submit every new manifest under a folder or bucket, until stopped; `serve` or `work` does the work."""
+    from app.arrival.watcher import Watcher  # noqa: PLC0415  (the other commands start quicker without it)
+
+    settings = read_settings()
+    url = prefix if "://" in prefix else Path(prefix).absolute().as_uri()
+    start = since.replace(tzinfo=UTC) if since else None
+
+    async def run() -> None:
+        stop = _stop_signals()
+        async with open_database(settings) as database:
+            watcher = Watcher(database, settings, url, since=start, interval=interval)
+            if not once:
+                await watcher.run(stop)
+                return
+            found = await watcher.once(stop)
+        out.print(f"{found.submitted} submitted, {found.refused} refused, {found.waiting} without their checksum yet.")
+
+    logs.configure()
+    asyncio.run(run())
+
+
+@app.command()
+def consume(
+    queue_url: Annotated[str, typer.Option("--queue-url", help="URL of the SQS queue.")],
+) -> None:
+    """Submit every manifest that a queue announces, until stopped; `serve` or `work` does the work."""
+    try:
+        from app.arrival.consumer import Consumer  # noqa: PLC0415  (boto3 is an extra)
+        from app.arrival.queue import Queue  # noqa: PLC0415  (the same)
+    except ModuleNotFoundError as error:
+        raise Misconfigured("Queues need boto3: pip install 'orca-reconcile[sqs]'.") from error
+
+    async def run() -> None:
+        stop = _stop_signals()
+        settings = read_settings()
+        async with open_database(settings) as database, Queue.at(queue_url) as queue:
+            await Consumer(database, settings, queue).run(stop)
+
+    logs.configure()
+    asyncio.run(run())
