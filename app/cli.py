@@ -25,6 +25,7 @@ from app.jobs.requests import submit
 from app.jobs.retention import Expired, expired
 from app.jobs.runner import Runner
 from app.jobs.store import get_job
+from app.memory import be_modest
 from app.reports.findings import KINDS
 from app.reports.pages import Report
 from app.settings import ApiToken, Scope, Settings
@@ -60,6 +61,7 @@ class Kind(StrEnum):
 
 def main() -> None:
     """Run the command line; an error that a person can act on is a sentence and exit code 2."""
+    be_modest()
     try:
         app()
     except ReconcileError as error:

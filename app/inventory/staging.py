@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from pathlib import Path
+from contextlib import closing, contextmanager
 
 import adbc_driver_postgresql.dbapi as adbc
 import duckdb
@@ -20,11 +19,12 @@ from app.db.blocking import in_thread
 from app.db.duck import open_duckdb
 from app.db.engine import Database
 from app.db.retry import sqlstate
+from app.errors import BadInventory
 from app.inventory.relation import InventoryFiles
 
 STREAMS = 2
-BATCH_ROWS = 50_000
-MEMORY_LIMIT = 150_000_000
+BATCH_ROWS = 5_000
+MEMORY_LIMIT = 100_000_000
 UNIQUE_VIOLATION = "23505"
 
 
@@ -37,19 +37,19 @@ async def load(
     """
     async with database.transaction() as connection:
         table = (await connection.execute(text("SELECT orca.reconcile_begin_load(:run)"), {"run": run_id})).scalar_one()
-    progress = _Progress(report)
     with closing(open_duckdb(MEMORY_LIMIT, threads=STREAMS)) as memory:
-        streams = [
-            _Stream(database.url, table, job_id, inventory, inventory.paths[n::STREAMS], memory.cursor(), progress)
-            for n in range(min(STREAMS, len(inventory.paths)))
-        ]
+        rows = _Rows(memory, inventory, job_id, report)
+        streams = [_Stream(database.url, table, rows) for _ in range(STREAMS)]
         try:
             async with asyncio.TaskGroup() as group:
                 for stream in streams:
                     group.create_task(in_thread(stream.copy, interrupt=stream.interrupt))
-        except* duckdb.Error as errors:
-            raise inventory.explain(next(_leaves(errors))) from errors
-    return progress.rows
+        except* (BadInventory, duckdb.Error, OSError, adbc.Error) as errors:
+            # A faulty row fails the reading, and with it the COPY that reads: what the reading said is what counts.
+            if rows.failure is None:
+                raise
+            raise inventory.explain(rows.failure) from errors
+    return rows.read
 
 
 async def seal(database: Database, run_id: int, inventory: InventoryFiles) -> None:
@@ -86,64 +86,64 @@ async def _key_listed_twice(database: Database, run_id: int) -> str:
         return str((await connection.execute(text(twice.text.replace("loaded", table)))).scalar_one())
 
 
-class _Progress:
-    """Counts the rows of all streams."""
-
-    def __init__(self, report: Callable[[int], None]) -> None:
-        self.rows = 0
-        self._lock = threading.Lock()
-        self._report = report
-
-    def add(self, rows: int) -> None:
-        with self._lock:
-            self.rows += rows
-        self._report(self.rows)
-
-
-class _Stream:
-    """One COPY of some of the inventory's files, in a thread of its own."""
+class _Rows:
+    """The inventory's rows in the columns of `reconcile_s3_object`, read once for all who copy them."""
 
     def __init__(
-        self,
-        url: str,
-        table: str,
-        job_id: int,
-        inventory: InventoryFiles,
-        paths: tuple[Path, ...],
-        memory: duckdb.DuckDBPyConnection,
-        progress: _Progress,
+        self, memory: duckdb.DuckDBPyConnection, inventory: InventoryFiles, job_id: int, report: Callable[[int], None]
     ) -> None:
-        self._url = url
-        self._table = table
-        self._job_id = job_id
-        self._inventory = inventory
-        self._paths = paths
+        self.read = 0
+        self.failure: Exception | None = None
         self._memory = memory
-        self._progress = progress
-        self._cursor: adbc.Cursor | None = None
+        self._report = report
+        self._lock = threading.Lock()
+        self._inventory = inventory
+        self._job_id = job_id
+        self._opened: pa.RecordBatchReader | None = None
 
     def interrupt(self) -> None:
         self._memory.interrupt()
-        if self._cursor is not None:
-            self._cursor.adbc_cancel()
 
-    def copy(self) -> None:
-        rows = self._rows()
-        with adbc.connect(self._url) as database, database.cursor() as cursor:
-            self._cursor = cursor
-            batches = pa.RecordBatchReader.from_batches(rows.schema, self._counted(rows))
-            cursor.adbc_ingest(self._table, batches, mode="append", db_schema_name="orca")
-            database.commit()
+    def share(self) -> pa.RecordBatchReader:
+        """Give a reader of batches that no other reader gets; what fails one reader fails them all."""
+        with self._first_failure():
+            if self._opened is None:
+                self._opened = self._as_staged(self._inventory, self._job_id)
+            return pa.RecordBatchReader.from_batches(self._opened.schema, self._batches(self._opened))
 
-    def _rows(self) -> pa.RecordBatchReader:
-        """Read the rows in the columns of `reconcile_s3_object`, with ETags in quotes as ORCA writes them."""
+    def _batches(self, rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        while batch := self._next(rows):
+            yield batch
+
+    def _next(self, rows: pa.RecordBatchReader) -> pa.RecordBatch | None:
+        with self._first_failure():
+            batch = next(rows, None)
+            if batch is not None:
+                self.read += batch.num_rows
+                self._report(self.read)
+            return batch
+
+    @contextmanager
+    def _first_failure(self) -> Iterator[None]:
+        """Let one thread read at a time, and nobody after one has failed."""
+        with self._lock:
+            if self.failure is not None:
+                raise self.failure
+            try:
+                yield
+            except Exception as error:
+                self.failure = error
+                raise
+
+    def _as_staged(self, inventory: InventoryFiles, job_id: int) -> pa.RecordBatchReader:
+        """Read with ETags in quotes, as ORCA writes them."""
         quote = ConstantExpression('"')
         etag = FunctionExpression("concat", quote, ColumnExpression("etag"), quote)
         return (
-            self._inventory.relation(self._memory, self._paths)
+            inventory.relation(self._memory)
             .select(
-                ConstantExpression(self._job_id).cast("BIGINT").alias("job_id"),
-                ConstantExpression(self._inventory.manifest.source_bucket).alias("orca_archive_location"),
+                ConstantExpression(job_id).cast("BIGINT").alias("job_id"),
+                ConstantExpression(inventory.manifest.source_bucket).alias("orca_archive_location"),
                 ColumnExpression("key_path"),
                 etag.alias("etag"),
                 ColumnExpression("last_update"),
@@ -154,15 +154,24 @@ class _Stream:
             .to_arrow_reader(BATCH_ROWS)
         )
 
-    def _counted(self, rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        for batch in rows:
-            yield batch
-            self._progress.add(batch.num_rows)
 
+class _Stream:
+    """One COPY of whatever rows it gets hold of, in a thread of its own."""
 
-def _leaves(errors: BaseExceptionGroup[duckdb.Error]) -> Iterator[duckdb.Error]:
-    for error in errors.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+    def __init__(self, url: str, table: str, rows: _Rows) -> None:
+        self._url = url
+        self._table = table
+        self._rows = rows
+        self._cursor: adbc.Cursor | None = None
+
+    def interrupt(self) -> None:
+        self._rows.interrupt()
+        if self._cursor is not None:
+            self._cursor.adbc_cancel()
+
+    def copy(self) -> None:
+        batches = self._rows.share()
+        with adbc.connect(self._url) as database, database.cursor() as cursor:
+            self._cursor = cursor
+            cursor.adbc_ingest(self._table, batches, mode="append", db_schema_name="orca")
+            database.commit()
