@@ -183,10 +183,11 @@ def test_a_gzip_that_is_damaged_is_named(tmp_path: Path, content: bytes, said: s
     ids=["newlines", "zeros", "quotes", "rows"],
 )
 def test_a_gzip_that_inflates_absurdly_is_stopped_in_flat_memory(tmp_path: Path, piece: bytes) -> None:
-    files = written(tmp_path, "CSV", [compress(piece * (3 * ALWAYS_ALLOWED // len(piece)))])
+    files = written(tmp_path, "CSV", [compress(piece * (10 * ALWAYS_ALLOWED // len(piece)))])
     before = psutil.Process().memory_info().rss
     assert complaint(files) == "data/0.csv.gz cannot be read: it inflates to more than 500 times its size."
-    assert psutil.Process().memory_info().rss - before < 40 << 20  # of the 48 MiB that are in there
+    # Of the 160 MiB that are in there; a worker of the test session has other things that come and go.
+    assert psutil.Process().memory_info().rss - before < 80 << 20
 
 
 def test_what_repeats_itself_for_a_good_reason_is_not_absurd(tmp_path: Path) -> None:
