@@ -147,6 +147,9 @@ class RunLost(ReconcileError):
     name = "run-lost"
     title = "The run belongs to another runner"
 
+    def __init__(self, run_id: int, attempt: int) -> None:
+        super().__init__(f"Run {run_id} is no longer this runner's (attempt {attempt}).")
+
 
 class DatabaseNotReady(ReconcileError):
     """The database cannot be reached, or is not migrated."""

@@ -64,7 +64,7 @@ class Watch:
             )
             cancelled = found.scalar_one_or_none()
         if cancelled is None:
-            raise RunLost(f"Run {self._run.id} is no longer this runner's (attempt {self._run.attempt}).")
+            raise RunLost(self._run.id, self._run.attempt)
         if cancelled:
             raise Cancelled
 

@@ -83,7 +83,7 @@ async def _stage(database: Database, run: Run, inventory: InventoryFiles, report
             held = await connection.execute(SQL["still_ours"], {"run_id": run.id, "attempt": run.attempt})
             goes_on = held.scalar_one_or_none()
             if goes_on is None:
-                raise RunLost(f"Run {run.id} is no longer this runner's (attempt {run.attempt}).")
+                raise RunLost(run.id, run.attempt)
             await connection.execute(SQL["mark_staged"], {"job_id": run.job_id, "inventory_objects": rows})
             await set_status(connection, run.job_id, Status.STAGED)
             if not goes_on:
@@ -123,4 +123,4 @@ async def finish(
     """End this attempt of the run, in the caller's transaction. Raises `RunLost` when it is no longer ours to end."""
     values = {"run_id": run.id, "attempt": run.attempt, "state": state, "error_message": error_message}
     if (await connection.execute(SQL["finish"], values)).one_or_none() is None:
-        raise RunLost(f"Run {run.id} is no longer this runner's (attempt {run.attempt}).")
+        raise RunLost(run.id, run.attempt)
