@@ -89,6 +89,13 @@ class OtherArchiveLocation(ReconcileError):
     title = "The job belongs to another archive location"
 
 
+class NotEarlier(ReconcileError):
+    """A job was to be compared against one that is not older."""
+
+    name = "not-earlier"
+    title = "The other job is not earlier"
+
+
 class Suspicious(ReconcileError):
     """An inventory says something so unlikely that publishing it was refused."""
 

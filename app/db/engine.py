@@ -54,6 +54,14 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """One REPEATABLE READ transaction: every statement of the block sees the same state of the database."""
+        async with self.engine.connect() as pooled:
+            connection = await pooled.execution_options(isolation_level="REPEATABLE READ")
+            async with connection.begin():
+                yield connection
+
+    @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection whose every statement stands alone: no BEGIN and no ROLLBACK travel with a read."""
         async with self.engine.connect() as connection:

@@ -48,17 +48,15 @@ async def open_export(
 
 async def _chunks(database: Database, report: Report) -> AsyncGenerator[bytes, None]:
     """Give the bucket, then the items in chunks, all from one snapshot."""
-    async with database.engine.connect() as pooled:
-        connection = await pooled.execution_options(isolation_level="REPEATABLE READ")
-        async with connection.begin():
-            items, last = await report.read(connection, limit=CHUNK, after=None)
-            bucket: str = (await connection.execute(SQL["bucket"], {"job_id": report.job_id})).scalar_one()
-            yield bucket.encode()
-            while items:
-                yield items
-                if last is None:
-                    break
-                items, last = await report.read(connection, limit=CHUNK, after=last)
+    async with database.snapshot() as connection:
+        items, last = await report.read(connection, limit=CHUNK, after=None)
+        bucket: str = (await connection.execute(SQL["bucket"], {"job_id": report.job_id})).scalar_one()
+        yield bucket.encode()
+        while items:
+            yield items
+            if last is None:
+                break
+            items, last = await report.read(connection, limit=CHUNK, after=last)
 
 
 async def _encoded(chunks: AsyncGenerator[bytes, None], encoder: Encoder, *, gzip: bool) -> AsyncGenerator[bytes, None]:

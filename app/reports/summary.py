@@ -73,7 +73,7 @@ async def read_summary(database: Database, job_id: int, *, depth: int, grace: ti
     async with database.reading() as connection:
         row = await _read(connection, job_id, depth)
     if row["published_at"] is None:
-        await retrying(_summarise_what_orca_reported, database, job_id, grace)
+        await sum_up(database, job_id, grace)
         async with database.reading() as connection:
             row = await _read(connection, job_id, depth)
     return Summary(
@@ -104,28 +104,34 @@ async def _read(connection: AsyncConnection, job_id: int, depth: int) -> RowMapp
     return row
 
 
+async def sum_up(database: Database, job_id: int, grace: timedelta) -> None:
+    """Store the summary of a job that ORCA itself reported, where there is none yet.
+
+    Raises `NoSuchJob`, `ReportNotReady`.
+    """
+    await retrying(_summarise_what_orca_reported, database, job_id, grace)
+
+
 async def _summarise_what_orca_reported(database: Database, job_id: int, grace: timedelta) -> None:
     """Store the summary of a job whose reports ORCA wrote, unless another reader just has.
 
     REPEATABLE READ lets the second of two readers fail with a serialization error; tried again, it finds the row.
     """
-    async with database.engine.connect() as pooled:
-        connection = await pooled.execution_options(isolation_level="REPEATABLE READ")
-        async with connection.begin():
-            row = await _read(connection, job_id, DEPTHS[0])
-            if row["published_at"] is not None:
-                return
-            await summarise(
-                connection,
-                job_id=job_id,
-                engine=None,
-                pending_from=row["inventory_creation_time"] - grace,
-                inventory_objects=None,
-                catalog_files=None,
-                compared_fields=ALL_FIELDS,
-                warnings=[],
-                published_at=row["ended_at"],
-            )
+    async with database.snapshot() as connection:
+        row = await _read(connection, job_id, DEPTHS[0])
+        if row["published_at"] is not None:
+            return
+        await summarise(
+            connection,
+            job_id=job_id,
+            engine=None,
+            pending_from=row["inventory_creation_time"] - grace,
+            inventory_objects=None,
+            catalog_files=None,
+            compared_fields=ALL_FIELDS,
+            warnings=[],
+            published_at=row["ended_at"],
+        )
 
 
 def _by_dimension(
