@@ -10,8 +10,9 @@ SELECT set_config('enable_nestloop', 'off', true), set_config('enable_hashjoin',
 
 -- name: by_probes
 -- The few findings of one side are looked up in the other's, however many these are.
-SELECT set_config('enable_nestloop', 'on', true), set_config('enable_hashjoin', 'off', true),
-       set_config('enable_mergejoin', 'off', true), set_config('enable_sort', 'on', true),
+SELECT set_config('enable_nestloop', 'on', true), set_config('enable_material', 'off', true),
+       set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+       set_config('enable_sort', 'on', true),
        set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true);
 
 -- name: persisting
