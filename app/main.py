@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.api import docs, events, jobs, metrics, openapi, operations, orca, problems, reports
+from app.api import changes, docs, events, jobs, metrics, openapi, operations, orca, problems, reports
 from app.api.body_limit import BodyLimit
 from app.api.request_id import RequestId
 from app.api.security import BY_METHOD, MAY_READ
@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
-    for module in (jobs, events, reports):
+    for module in (jobs, events, reports, changes):
         app.include_router(module.router, dependencies=[BY_METHOD])
     for module in (orca, metrics):
         app.include_router(module.router, dependencies=[MAY_READ])
