@@ -5,39 +5,42 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
+import os
 import secrets
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
+from rich.markup import escape
 
-from app import daemons
+from app import daemons, logs
 from app.catalog.load import load_catalog
+from app.commands import jobs, reports
 from app.daemons import read_settings
 from app.db.migrations import upgrade
 from app.db.opening import open_database
-from app.errors import ReconcileError
+from app.db.retry import may_pass
+from app.errors import DatabaseNotReady, ReconcileError
 from app.jobs import retention
-from app.jobs.model import EngineChoice, Job
-from app.jobs.requests import submit
+from app.jobs.reasons import reason
 from app.jobs.retention import Expired, expired
-from app.jobs.runner import Runner
-from app.jobs.store import get_job
 from app.memory import be_modest
-from app.reports.findings import KINDS
-from app.reports.pages import Report
-from app.settings import ApiToken, Scope, Settings
-from app.terminal import bar, err, findings_table, out, show_progress, totals
+from app.settings import ApiToken, Scope
+from app.terminal import bar, err, out
 
 ERROR = 2
-FOLLOW_INTERVAL_S = 0.2
-PAGE = 1000
 
-app = typer.Typer(no_args_is_help=True, help="Compare S3 Inventory reports with an archive's catalog.")
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Compare S3 Inventory reports with an archive's catalog.",
+)
 catalog = typer.Typer(no_args_is_help=True, help="The catalog of an archive that does not come from ORCA itself.")
-app.add_typer(daemons.app)
+for commands in (daemons, jobs, reports):
+    app.add_typer(commands.app)
 app.add_typer(catalog, name="catalog")
 token = typer.Typer(no_args_is_help=True, help="The bearer tokens that let callers in.")
 app.add_typer(token, name="token")
@@ -51,22 +54,28 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-class Kind(StrEnum):
-    """The three reports."""
-
-    PHANTOMS = "phantoms"
-    ORPHANS = "orphans"
-    MISMATCHES = "mismatches"
-
-
 def main() -> None:
-    """Run the command line; an error that a person can act on is a sentence and exit code 2."""
+    """Run the command line; an error is a sentence on standard error and exit code 2, never a trace."""
     be_modest()
+    logs.configure(logging.ERROR)  # those that go on until stopped tell more
     try:
         app()
     except ReconcileError as error:
-        err.print(f"[red]{error.title}:[/red] {error}", highlight=False)
+        fail(error.title, str(error))
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not try to write the rest when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ERROR)
+    except Exception as error:  # noqa: BLE001  (whatever it is, exit code 1 would say that there are findings)
+        if may_pass(error):
+            fail(DatabaseNotReady.title, f"The database cannot be reached or does not answer: {error}")
+        fail(ReconcileError.title, reason(error))
+
+
+def fail(title: str, text: str) -> NoReturn:
+    """Say what is wrong, and end."""
+    err.print(f"[red]{title}:[/red] {escape(text)}", highlight=False, soft_wrap=True)
+    sys.exit(ERROR)
 
 
 @app.command()
@@ -119,68 +128,6 @@ def generate(
             progress=lambda done: progress.update(task, completed=done),
         )
     out.print(f"Wrote {out_}: {expected.totals}")
-
-
-@app.command()
-def reconcile(
-    manifest: Annotated[str, typer.Argument(help="Path or URL (s3://, file:///) of a manifest.json.")],
-    engine: Annotated[EngineChoice, typer.Option(help="auto, postgres, duckdb or spark.")] = "auto",
-    force: Annotated[bool, typer.Option(help="Publish in spite of suspicion.")] = False,  # noqa: FBT002
-) -> None:
-    """Take a manifest in and reconcile it here and now, and print the totals."""
-    url = manifest if "://" in manifest else Path(manifest).absolute().as_uri()
-    settings = read_settings()
-    # Whoever runs a command chooses its path: the prefixes guard what callers of the HTTP API may name.
-    chosen = "file:///" if url.startswith("file:") else "/".join(url.split("/", 3)[:3]) + "/"
-    settings = settings.model_copy(update={"manifest_prefixes": (*settings.prefixes, chosen)})
-    job = asyncio.run(_reconcile(settings, url, engine, force=force))
-    if job.status == "error":
-        raise ReconcileError(f"Job {job.id} ended in error: {job.error_message}")
-    out.print(totals(job))
-    for warning in job.warnings:
-        err.print(f"[yellow]{warning}[/yellow]")
-
-
-async def _reconcile(settings: Settings, url: str, engine: EngineChoice, *, force: bool) -> Job:
-    async with open_database(settings) as database, Runner(database, settings):
-        job, _ = await submit(database, settings, manifest_url=url, engine=engine, rerun=True, force=force)
-        with bar() as progress:
-            task = progress.add_task("queued", total=None, amount="")
-            while not job.ended:
-                await asyncio.sleep(FOLLOW_INTERVAL_S)
-                async with database.reading() as connection:
-                    job = await get_job(connection, job.id)
-                show_progress(progress, task, job)
-        return job
-
-
-@app.command()
-def report(
-    job: Annotated[int, typer.Argument(help="The job's id.")],
-    kind: Annotated[Kind, typer.Argument(help="Which of its reports.")],
-    limit: Annotated[int, typer.Option(min=1, help="How many findings at most.")] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON object for each finding and line.")] = False,  # noqa: FBT002
-) -> None:
-    """Print the findings of a job."""
-    rows = asyncio.run(_findings(read_settings(), Report(KINDS[kind], job, read_settings().grace), limit))
-    if as_json:
-        for row in rows:
-            sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
-    else:
-        out.print(findings_table(kind, rows))
-
-
-async def _findings(settings: Settings, wanted: Report, limit: int) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
-    cursor: str | None = None
-    async with open_database(settings) as database, database.reading() as connection:
-        while len(found) < limit:
-            page = await wanted.page(connection, limit=min(PAGE, limit - len(found)), cursor=cursor)
-            found += json.loads(b"[" + page.items + b"]")
-            cursor = page.next_cursor
-            if cursor is None:
-                break
-    return found
 
 
 @app.command()

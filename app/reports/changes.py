@@ -31,6 +31,7 @@ class Compared:
 
     pair: Pair
     totals: dict[str, ChangeTotals]
+    wanted: Wanted | None
     page: Page | None
 
 
@@ -66,7 +67,7 @@ async def _read(
                 changes = Changes(pair, wanted.kind, wanted.change, grace, wanted.min_jobs)
                 page = await changes.page(connection, limit=wanted.limit, cursor=wanted.cursor)
             totals, counted = await count_changes(connection, pair)
-            return Compared(pair, totals, page), counted
+            return Compared(pair, totals, wanted, page), counted
     for one in unknown:
         await sum_up(database, one, grace)
     return None, {}

@@ -30,11 +30,11 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 
 @contextmanager
-def serving(log: Path, **environment: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
-    """Serve on a free port for the length of the block."""
+def serving(log: Path, port: int = 0, /, **environment: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
+    """Serve on that port, or on a free one, for the length of the block."""
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*COMMAND, "serve", "--port", "0"],
+            [*COMMAND, "serve", "--port", str(port)],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment},
