@@ -17,18 +17,14 @@ import typer
 from rich.markup import escape
 
 from app import daemons, logs
-from app.catalog.load import load_catalog
 from app.commands import jobs, reports
-from app.daemons import read_settings
-from app.db.migrations import upgrade
-from app.db.opening import open_database
 from app.db.retry import may_pass
 from app.errors import DatabaseNotReady, ReconcileError
 from app.jobs import retention
 from app.jobs.reasons import reason
 from app.jobs.retention import Expired, expired
 from app.memory import be_modest
-from app.settings import ApiToken, Scope
+from app.settings import ApiToken, Scope, read_settings
 from app.terminal import bar, err, out
 
 ERROR = 2
@@ -81,6 +77,8 @@ def fail(title: str, text: str) -> NoReturn:
 @app.command()
 def migrate() -> None:
     """Create the service's tables, or adopt ORCA's database as it is."""
+    from app.db.migrations import upgrade  # noqa: PLC0415  (the other commands start quicker without it)
+    from app.db.opening import open_database  # noqa: PLC0415  (the same)
 
     async def run() -> None:
         async with open_database(read_settings()) as database:
@@ -93,6 +91,8 @@ def migrate() -> None:
 @catalog.command("load")
 def catalog_load(file: Annotated[Path, typer.Argument(help="CSV with a header, or Parquet.")]) -> None:
     """Load a catalog from a file; what is there already is updated."""
+    from app.catalog.load import load_catalog  # noqa: PLC0415  (the other commands start quicker without it)
+    from app.db.opening import open_database  # noqa: PLC0415  (the same)
 
     async def run() -> int:
         async with open_database(read_settings()) as database:
@@ -135,6 +135,7 @@ def purge(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and leave it.")] = False,  # noqa: FBT002
 ) -> None:
     """Delete jobs and reports that are older than RECONCILE_RETENTION_DAYS."""
+    from app.db.opening import open_database  # noqa: PLC0415  (the other commands start quicker without it)
 
     async def run() -> list[Expired]:
         settings = read_settings()

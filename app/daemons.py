@@ -9,27 +9,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from app import logs
-from app.db.opening import open_database
 from app.errors import Misconfigured
-from app.jobs.runner import Runner
-from app.settings import Settings
+from app.settings import read_settings
 from app.terminal import out
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 app = typer.Typer()
-
-
-def read_settings() -> Settings:
-    """Read the settings. Raises `Misconfigured`, naming each variable that is wrong."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        faults = "; ".join(f"RECONCILE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
-        raise Misconfigured(faults) from error
 
 
 @app.command()
@@ -55,6 +43,8 @@ def serve(
 @app.command()
 def work() -> None:
     """Work on jobs without serving HTTP, until stopped."""
+    from app.db.opening import open_database  # noqa: PLC0415  (the other commands start quicker without it)
+    from app.jobs.runner import Runner  # noqa: PLC0415  (the same)
 
     async def run() -> None:
         stop = _stop_signals()
@@ -86,6 +76,7 @@ def watch(
 ) -> None:
     """Submit every new manifest under a folder or bucket, until stopped; `serve` or `work` does the work."""
     from app.arrival.watcher import Watcher  # noqa: PLC0415  (the other commands start quicker without it)
+    from app.db.opening import open_database  # noqa: PLC0415  (the same)
 
     settings = read_settings()
     url = prefix if "://" in prefix else Path(prefix).absolute().as_uri()
@@ -115,6 +106,8 @@ def consume(
         from app.arrival.queue import Queue  # noqa: PLC0415  (the same)
     except ModuleNotFoundError as error:
         raise Misconfigured("Queues need boto3: pip install 'orca-reconcile[sqs]'.") from error
+
+    from app.db.opening import open_database  # noqa: PLC0415  (the other commands start quicker without it)
 
     async def run() -> None:
         stop = _stop_signals()

@@ -7,8 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ByteSize, Field, PositiveInt, SecretStr, field_validator
+from pydantic import BaseModel, ByteSize, Field, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import Misconfigured
 
 
 class Scope(StrEnum):
@@ -86,3 +88,12 @@ class Settings(BaseSettings):
     def grace(self) -> timedelta:
         """How long before the inventory's creation a change may still have been in flight."""
         return timedelta(hours=self.grace_hours)
+
+
+def read_settings() -> Settings:
+    """Read the settings. Raises `Misconfigured`, naming each variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(f"RECONCILE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise Misconfigured(faults) from error

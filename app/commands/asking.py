@@ -9,11 +9,10 @@ from typing import Annotated
 
 import typer
 
-from app.client.local import LocalService
 from app.client.remote import TOKEN, RemoteService
 from app.client.service import Service
-from app.daemons import read_settings
 from app.jobs.store import INT8_MAX
+from app.settings import read_settings
 
 FOUND = 1
 """The exit code that says that there are findings; 0 says that there are none, 2 that something went wrong."""
@@ -38,4 +37,8 @@ class Kind(StrEnum):
 
 def service_at(url: str | None) -> AbstractAsyncContextManager[Service]:
     """Open the service that a command asks."""
-    return LocalService.on(read_settings()) if url is None else RemoteService.at(url, os.environ.get(TOKEN))
+    if url is not None:
+        return RemoteService.at(url, os.environ.get(TOKEN))
+    from app.client.local import LocalService  # noqa: PLC0415  (whoever asks elsewhere need not wait for it)
+
+    return LocalService.on(read_settings())

@@ -11,12 +11,11 @@ from typing import Annotated
 import typer
 
 from app.api.job_shapes import JobAnswer, SubmitRequest
-from app.client.local import LocalService
 from app.client.service import PAGE, Service
 from app.commands.asking import FOUND, AsJson, Url, service_at
-from app.daemons import read_settings
 from app.errors import ReconcileError
 from app.jobs.model import EngineChoice, JobStatus
+from app.settings import read_settings
 from app.terminal import bar, err, jobs_table, out, show_progress, totals
 
 app = typer.Typer()
@@ -79,6 +78,8 @@ def reconcile(
 
 def _working_here(location: str) -> AbstractAsyncContextManager[Service]:
     """Open the local service. It may read what its caller chose: the prefixes guard what callers over HTTP name."""
+    from app.client.local import LocalService  # noqa: PLC0415  (whoever asks elsewhere need not wait for it)
+
     settings = read_settings()
     chosen = "file:///" if location.startswith("file:") else "/".join(location.split("/", 3)[:3]) + "/"
     return LocalService.on(settings.model_copy(update={"manifest_prefixes": (*settings.prefixes, chosen)}), work=True)

@@ -17,7 +17,6 @@ from app.client.service import Compare, Service
 from app.commands.asking import FOUND, AsJson, JobNumber, Kind, Url, service_at
 from app.jobs.store import INT8_MAX
 from app.reports.change_pages import MOST_JOBS, Change
-from app.reports.encodings import CsvEncoder
 from app.reports.findings import KINDS
 from app.reports.pages import BETWEEN
 from app.terminal import changes_table, err, findings_table, out
@@ -71,6 +70,8 @@ async def _lines(service: Service, job: int, kind: str, limit: int | None) -> As
 
 
 async def _print_csv(kind: Kind, chunks: AsyncIterator[list[bytes]]) -> int:
+    from app.reports.encodings import CsvEncoder  # noqa: PLC0415  (the other commands start quicker without it)
+
     encoder, printed = CsvEncoder(KINDS[kind], spreadsheet=False), 0
     async for lines in chunks:
         if lines:
