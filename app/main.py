@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
-    for module in (jobs, events, reports, changes):
+    for module in (reports, jobs, events, changes):
         app.include_router(module.router, dependencies=[BY_METHOD])
     for module in (orca, metrics):
         app.include_router(module.router, dependencies=[MAY_READ])
@@ -57,8 +57,14 @@ def openapi_document() -> dict[str, Any]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    async with open_database(settings) as database, Reader.at(database.url) as reader, Runner(database, settings):
+    async with (
+        open_database(settings) as database,
+        Reader.at(database.url) as reader,
+        Reader.at(database.url, "force_custom_plan") as filtering_reader,
+        Runner(database, settings),
+    ):
         app.state.database = database
         app.state.reader = reader
+        app.state.filtering_reader = filtering_reader
         app.state.streams = events.Streams(Feed(database))
         yield

@@ -41,9 +41,9 @@ def database_of(request: Request) -> Database:
     return database
 
 
-def reader_of(request: Request) -> Reader:
-    """Give the connections that read pages."""
-    reader: Reader = request.app.state.reader
+def reader_of(request: Request, *, filtered: bool) -> Reader:
+    """Give the connections that read pages: of a whole report, or of one that filters narrow."""
+    reader: Reader = request.app.state.filtering_reader if filtered else request.app.state.reader
     return reader
 
 

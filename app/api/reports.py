@@ -78,11 +78,8 @@ async def _page(request: Request, query: OrphansQuery) -> Response:
     report = Report(query.kind, query.id, settings_of(request).grace, query.filters())
     if query.format != "json":
         return await download(request, report, query.format, spreadsheet=query.spreadsheet)
-    if report.filters == NO_FILTERS:
-        page = await report.page(reader_of(request), limit=query.limit, cursor=query.cursor)
-    else:
-        async with database_of(request).reading() as connection:
-            page = await report.page(connection, limit=query.limit, cursor=query.cursor)
+    reader = reader_of(request, filtered=report.filters != NO_FILTERS)
+    page = await report.page(reader, limit=query.limit, cursor=query.cursor)
     another = page.next_cursor is not None
     head = orjson.dumps(
         {"jobId": query.id, "anotherPage": another, "nextCursor": page.next_cursor, query.kind.name: []}

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import asyncpg
 from sqlalchemy import TextClause
@@ -19,6 +20,7 @@ from app.db.engine import CONNECT_TIMEOUT_S
 from app.db.retry import may_pass
 
 CONNECTIONS = 4
+Plans = Literal["force_generic_plan", "force_custom_plan"]
 STATEMENT_TIMEOUT_S = 30
 
 
@@ -40,18 +42,20 @@ class Prepared:
 class Reader:
     """Reads single rows; open one with `async with Reader.at(url) as reader`.
 
-    Its plans are generic, made without knowing any value: what is read here has to be best served by one plan for all.
+    With generic plans, a statement is planned once, without knowing any value: for what is best served by one plan for
+    all. With custom ones it is planned for its values each time, and parsed once: for what they decide.
     """
 
     url: str
+    plans: Plans = "force_generic_plan"
     _idle: list[asyncpg.Connection] = field(default_factory=list)
     _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTIONS))
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, url: str) -> AsyncIterator[Reader]:
+    async def at(cls, url: str, plans: Plans = "force_generic_plan") -> AsyncIterator[Reader]:
         """Connect as often as there is need, and close at the end of the block."""
-        reader = cls(url)
+        reader = cls(url, plans)
         try:
             yield reader
         finally:
@@ -98,6 +102,6 @@ class Reader:
             server_settings={
                 "application_name": "orca-reconcile reader",
                 "timezone": "UTC",
-                "plan_cache_mode": "force_generic_plan",
+                "plan_cache_mode": self.plans,
             },
         )

@@ -57,7 +57,8 @@ class Report:
     ) -> tuple[bytes, Key | None]:
         """Read up to `limit` items that follow the key `after`, and the last one's key where more follow.
 
-        A `Reader` plans once for all: it is for reports without filters, whose plan is always the same.
+        A report without filters has one plan for all values, and each set of filters wants a plan of its own: the
+        `Reader` has to plan so. A connection is for those who read a single page, or under a snapshot.
         Raises `NoSuchJob`, `ReportNotReady`.
         """
         values = {
@@ -67,7 +68,8 @@ class Report:
             **{f"after_{name}": "" if after is None else after[place] for place, name in enumerate(self.kind.key)},
         }
         if isinstance(source, Reader):
-            row = await source.row(_planned_once(self.kind, limit), values)
+            filtered = self.filters != NO_FILTERS
+            row = await source.row(_prepared(self.kind, filtered=filtered, limit=limit), values | asdict(self.filters))
         else:
             statement = text(_statement(self.kind, filtered=True, limit=limit))
             row = (await source.execute(statement, values | asdict(self.filters))).one_or_none()
@@ -84,8 +86,8 @@ class Report:
 
 
 @lru_cache(maxsize=256)
-def _planned_once(kind: Kind, limit: int) -> Prepared:
-    return Prepared.of(text(_statement(kind, filtered=False, limit=limit)))
+def _prepared(kind: Kind, *, filtered: bool, limit: int) -> Prepared:
+    return Prepared.of(text(_statement(kind, filtered=filtered, limit=limit)))
 
 
 @lru_cache(maxsize=256)

@@ -1,6 +1,7 @@
 -- One statement answers a page: whether there is a report (no row: no such job; not ready: not published yet), how many items
 -- were found, and the items, as JSON in UTF-8 with `,` and a line break between them. PostgreSQL writes the JSON, which spares
--- the service from decoding a hundred rows only to encode them again.
+-- the service from decoding a hundred rows only to encode them again. Times are computed in floating point, which is exact once
+-- rounded to the microseconds that PostgreSQL keeps, and quicker than the numeric that extract() gives.
 --
 -- The statement is put together once, from `page` and the parts of its kind. The row comparison and the order are those of
 -- the primary key, in its collation: a range of that index is read, and nothing is sorted. The first page follows the empty
@@ -28,7 +29,7 @@ SELECT finding.collection_id AS "collectionId",
        finding.filename AS "filename",
        finding.key_path AS "keyPath",
        finding.orca_etag AS "orcaEtag",
-       floor(extract(epoch FROM finding.orca_last_update) * 1000)::int8 AS "orcaGranuleLastUpdate",
+       floor(round(date_part('epoch', finding.orca_last_update) * 1e6) / 1e3)::int8 AS "orcaGranuleLastUpdate",
        finding.orca_size AS "orcaSizeInBytes",
        class.value AS "orcaStorageClass",
        CASE WHEN finding.orca_last_update >= report.pending_from THEN :comment END AS "comment"
@@ -51,7 +52,7 @@ ORDER BY finding.collection_id, finding.granule_id, finding.key_path
 -- name: orphans
 SELECT finding.key_path AS "keyPath",
        finding.etag AS "s3Etag",
-       floor(extract(epoch FROM finding.last_update) * 1000)::int8 AS "s3FileLastUpdate",
+       floor(round(date_part('epoch', finding.last_update) * 1e6) / 1e3)::int8 AS "s3FileLastUpdate",
        finding.size_in_bytes AS "s3SizeInBytes",
        finding.storage_class AS "s3StorageClass",
        CASE WHEN finding.last_update >= report.pending_from THEN :comment END AS "comment"
@@ -75,8 +76,8 @@ SELECT finding.collection_id AS "collectionId",
        finding.cumulus_archive_location AS "cumulusArchiveLocation",
        finding.orca_etag AS "orcaEtag",
        finding.s3_etag AS "s3Etag",
-       floor(extract(epoch FROM finding.orca_last_update) * 1000)::int8 AS "orcaGranuleLastUpdate",
-       floor(extract(epoch FROM finding.s3_last_update) * 1000)::int8 AS "s3FileLastUpdate",
+       floor(round(date_part('epoch', finding.orca_last_update) * 1e6) / 1e3)::int8 AS "orcaGranuleLastUpdate",
+       floor(round(date_part('epoch', finding.s3_last_update) * 1e6) / 1e3)::int8 AS "s3FileLastUpdate",
        finding.orca_size_in_bytes AS "orcaSizeInBytes",
        finding.s3_size_in_bytes AS "s3SizeInBytes",
        class.value AS "orcaStorageClass",

@@ -29,9 +29,10 @@ def logged() -> Iterator[list[EventDict]]:
 async def app(database: Database, settings: Settings) -> AsyncIterator[FastAPI]:
     """Give the application without a runner, so that a job stays as its request left it."""
     app = create_app(settings)
-    async with Reader.at(database.url) as reader:
+    async with Reader.at(database.url) as reader, Reader.at(database.url, "force_custom_plan") as filtering_reader:
         app.state.database = database
         app.state.reader = reader
+        app.state.filtering_reader = filtering_reader
         app.state.streams = Streams(Feed(database))
         yield app
 
