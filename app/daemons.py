@@ -15,10 +15,8 @@ from app import logs
 from app.db.opening import open_database
 from app.errors import Misconfigured
 from app.jobs.runner import Runner
-from app.settings import Settings
+from app.settings import LOOPBACK, Settings
 from app.terminal import out
-
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 app = typer.Typer()
 
@@ -28,7 +26,10 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        faults = "; ".join(f"RECONCILE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(
+            ": ".join([*(f"RECONCILE_{str(place).upper()}" for place in e["loc"][:1]), e["msg"]])
+            for e in error.errors()
+        )
         raise Misconfigured(faults) from error
 
 
@@ -43,10 +44,10 @@ def serve(
     from app.main import create_app  # noqa: PLC0415  (the same)
 
     settings = read_settings()
-    if host not in LOOPBACK and not settings.api_tokens:
+    if host not in LOOPBACK and not settings.guarded:
         raise Misconfigured(
             f"Anybody who reaches {host} could read and change the reports: "
-            "set RECONCILE_API_TOKENS, or listen on 127.0.0.1."
+            "set RECONCILE_API_TOKENS or RECONCILE_OIDC_ISSUER, or listen on 127.0.0.1."
         )
     logs.configure()
     uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False)

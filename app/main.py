@@ -11,6 +11,10 @@ from fastapi import FastAPI
 
 from app.api import docs, events, jobs, login, metrics, openapi, operations, orca, problems, reports
 from app.api.body_limit import BodyLimit
+from app.api.bounds import Bounds
+from app.api.exports import Exports
+from app.api.headers import SecurityHeaders
+from app.api.issuer import Issuer
 from app.api.request_id import RequestId
 from app.api.security import BY_METHOD, MAY_READ
 from app.db.opening import open_database
@@ -35,6 +39,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.exports = Exports()
+    app.state.issuer = Issuer(settings) if settings.oidc_issuer else None
     for module in (jobs, events, reports):
         app.include_router(module.router, dependencies=[BY_METHOD])
     for module in (orca, metrics):
@@ -45,8 +51,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     openapi.install(app)
     problems.install(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Bounds, settings=settings)
     app.add_middleware(metrics.Measured)
-    app.add_middleware(RequestId)  # the last one added is the first to see a request
+    app.add_middleware(RequestId)
+    app.add_middleware(SecurityHeaders)  # the last one added is the first to see a request
     return app
 
 

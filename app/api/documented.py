@@ -6,7 +6,14 @@ from collections import defaultdict
 from typing import Any
 
 from app.api.problems import MEDIA_TYPE, STATUSES
-from app.errors import CrossSite, DatabaseNotReady, NotAllowed, NoToken, ReconcileError
+from app.errors import (
+    CrossSite,
+    DatabaseNotReady,
+    IssuerUnavailable,
+    NotAllowed,
+    NoToken,
+    ReconcileError,
+)
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -21,7 +28,7 @@ def problems(
     """Describe the problems of a route: those given, and those that body, parameters, token and database bring."""
     met: tuple[type[ReconcileError], ...] = (
         *errors,
-        *([NoToken, NotAllowed, CrossSite] if token else []),
+        *([NoToken, NotAllowed, CrossSite, IssuerUnavailable] if token else []),
         DatabaseNotReady,
     )
     named = [(STATUSES[error], error.name, error.title) for error in met]

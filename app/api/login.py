@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from urllib.parse import parse_qs, urlencode
 
 import structlog
@@ -11,11 +12,14 @@ from fastapi.responses import RedirectResponse
 
 from app.api.origin import check_origin
 from app.api.parameters import settings_of
-from app.api.security import token_of
+from app.api.security import bearer_of
 from app.api.session import COOKIE, seal
-from app.errors import NoToken
+from app.errors import NotAllowed, NoToken
+from app.settings import ApiToken
 
 router = APIRouter(include_in_schema=False)
+
+LONGEST_COOKIE = 4000
 
 log = structlog.get_logger()
 
@@ -33,9 +37,10 @@ async def log_in(request: Request) -> RedirectResponse:
     check_origin(request, proof=False)
     form = parse_qs((await request.body()).decode(errors="replace"))
     onward = _path(request, form.get("next", [""])[0])
+    text = form.get("token", [""])[0].strip()
     settings = settings_of(request)
     try:
-        token = token_of(settings, form.get("token", [""])[0].strip())
+        caller = await bearer_of(request, text)
     except NoToken:
         if "text/html" not in request.headers.get("accept", ""):
             raise
@@ -43,11 +48,17 @@ async def log_in(request: Request) -> RedirectResponse:
         return RedirectResponse(f"{_root(request)}/login?{query}", 303)
     answer = RedirectResponse(onward, 303)
     if settings.guarded:
-        log.info("login", who=token.name)
+        log.info("login", who=caller.name)
+        if isinstance(caller, ApiToken):
+            value, seconds = seal(settings, caller), int(settings.session_hours * 3600)
+        else:
+            value, seconds = text, max(0, caller.ends - int(time.time()))
+            if len(value) > LONGEST_COOKIE:
+                raise NotAllowed(f"A browser cannot keep an access token of more than {LONGEST_COOKIE} characters.")
         answer.set_cookie(
             COOKIE,
-            seal(settings, token),
-            max_age=int(settings.session_hours * 3600),
+            value,
+            max_age=seconds,
             path="/",
             secure=request.url.scheme == "https",
             httponly=True,

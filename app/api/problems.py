@@ -21,6 +21,7 @@ from app.errors import (
     DatabaseNotReady,
     EngineUnavailable,
     InventorySuperseded,
+    IssuerUnavailable,
     JobEnded,
     JobRunning,
     LocationForbidden,
@@ -33,6 +34,9 @@ from app.errors import (
     ReconcileError,
     ReportNotReady,
     StorageUnavailable,
+    TooBusy,
+    TookTooLong,
+    TooManyExports,
     TooManyStreams,
 )
 from app.reports.findings import BadFilter
@@ -57,8 +61,12 @@ STATUSES: dict[type[ReconcileError], int] = {
     OtherArchiveLocation: 422,
     EngineUnavailable: 422,
     StorageUnavailable: 503,
+    IssuerUnavailable: 503,
     DatabaseNotReady: 503,
     TooManyStreams: 503,
+    TooManyExports: 503,
+    TooBusy: 503,
+    TookTooLong: 503,
 }
 """Every error that a request can meet; one that is not here is a defect, and answered as one."""
 

@@ -1,4 +1,4 @@
-"""Who may: bearer tokens, known to the service by their SHA-256 alone, or a browser's session that one opened."""
+"""Who may: bearer tokens, known to the service by their SHA-256 alone, access tokens, or a browser's session."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from app.api.issuer import AccessToken, Issuer
 from app.api.origin import check_origin
 from app.api.parameters import settings_of
-from app.api.session import COOKIE, unseal
+from app.api.session import COOKIE, is_sealed, unseal
 from app.errors import NotAllowed, NoToken
 from app.settings import ApiToken, Scope, Settings
 
@@ -21,8 +22,14 @@ ANYBODY = ApiToken(name="anybody", sha256="0" * 64, scopes=frozenset(Scope))
 
 READING = {"GET", "HEAD"}
 
+Caller = ApiToken | AccessToken
+"""Who sent a request: a `name` for the log, and `scopes`."""
+
 log = structlog.get_logger()
-_bearer = HTTPBearer(auto_error=False, description="A token that `orca-reconcile token new` made.")
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="A token that `orca-reconcile token new` made, or an access token of the OpenID Connect issuer.",
+)
 
 
 def token_of(settings: Settings, text: str | None) -> ApiToken:
@@ -37,8 +44,22 @@ def token_of(settings: Settings, text: str | None) -> ApiToken:
     return matches[0]
 
 
-async def caller_of(request: Request, text: str | None) -> ApiToken:
-    """Find who sent a request, by the token in its header or by its cookie. Raises `NoToken`, `CrossSite`."""
+async def bearer_of(request: Request, text: str | None) -> Caller:
+    """Find whose token this is: one of ours, or an access token. Raises `NoToken`, `IssuerUnavailable`."""
+    issuer: Issuer | None = request.app.state.issuer
+    try:
+        return token_of(settings_of(request), text)
+    except NoToken:
+        if issuer is None or not text:
+            raise
+        return await issuer.access_token(text)
+
+
+async def caller_of(request: Request, text: str | None) -> Caller:
+    """Find who sent a request, by the token in its header or by its cookie.
+
+    Raises `NoToken`, `IssuerUnavailable`, `CrossSite`.
+    """
     settings = settings_of(request)
     if text is None:
         cookie = request.cookies.get(COOKIE) if settings.guarded else None
@@ -46,8 +67,8 @@ async def caller_of(request: Request, text: str | None) -> ApiToken:
             # A browser sends cookies, and reaches loopback, for any site's page; only a header is put there on purpose.
             check_origin(request, proof=cookie is not None)
         if cookie is not None:
-            return unseal(settings, cookie)
-    return token_of(settings, text)
+            return unseal(settings, cookie) if is_sealed(cookie) else await bearer_of(request, cookie)
+    return await bearer_of(request, text)
 
 
 class Allowed:

@@ -21,6 +21,14 @@ def seal(settings: Settings, token: ApiToken) -> str:
     return jwt.encode({"exp": ends}, _key(settings, token), ALGORITHM, {"kid": token.name})
 
 
+def is_sealed(value: str) -> bool:
+    """Tell a session of ours from an access token, which is a session by itself; either is checked by its own keys."""
+    try:
+        return bool(jwt.get_unverified_header(value).get("alg") == ALGORITHM)
+    except jwt.PyJWTError:
+        return True
+
+
 def unseal(settings: Settings, value: str) -> ApiToken:
     """Find whose session this is. Raises `NoToken` for one that is forged or over, or whose token is gone."""
     try:
