@@ -73,11 +73,11 @@ class LittleIssuer:
         return {"keys": [self.jwk(kid) for kid in self.keys]}
 
     def jwk(self, kid: str) -> dict[str, Any]:
-        key = self.keys[kid].public_key()
+        key = self.keys[kid]
         found = (
-            RSAAlgorithm.to_jwk(key, as_dict=True)
-            if not isinstance(self.keys[kid], EllipticCurvePrivateKey)
-            else ECAlgorithm.to_jwk(key, as_dict=True)  # type: ignore[arg-type]
+            ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+            if isinstance(key, EllipticCurvePrivateKey)
+            else RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
         )
         return {**found, "kid": kid, "use": "sig"}
 
