@@ -12,10 +12,8 @@ import typer
 
 from app import logs
 from app.errors import Misconfigured
-from app.settings import read_settings
+from app.settings import LOOPBACK, read_settings
 from app.terminal import out
-
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 app = typer.Typer()
 
@@ -31,10 +29,10 @@ def serve(
     from app.main import create_app  # noqa: PLC0415  (the same)
 
     settings = read_settings()
-    if host not in LOOPBACK and not settings.api_tokens:
+    if host not in LOOPBACK and not settings.guarded:
         raise Misconfigured(
             f"Anybody who reaches {host} could read and change the reports: "
-            "set RECONCILE_API_TOKENS, or listen on 127.0.0.1."
+            "set RECONCILE_API_TOKENS or RECONCILE_OIDC_ISSUER, or listen on 127.0.0.1."
         )
     logs.configure()
     uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False)

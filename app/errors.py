@@ -179,6 +179,41 @@ class NotAllowed(ReconcileError):
     title = "That token may not do this"
 
 
+class IssuerUnavailable(ReconcileError):
+    """The issuer of access tokens does not give the keys with which they are checked."""
+
+    name = "issuer-unavailable"
+    title = "The issuer of tokens does not answer"
+
+
+class CrossSite(ReconcileError):
+    """A browser sent a request for another site's page, or one that does not say for whose."""
+
+    name = "cross-site"
+    title = "That came from another site"
+
+
+class TooBusy(ReconcileError):
+    """As many requests are being answered as there may be."""
+
+    name = "too-busy"
+    title = "There are too many requests"
+
+
+class TookTooLong(ReconcileError):
+    """A request took longer than it may."""
+
+    name = "took-too-long"
+    title = "That took too long"
+
+
+class TooManyExports(ReconcileError):
+    """As many reports are being exported as there may be."""
+
+    name = "too-many-exports"
+    title = "Too many exports are running"
+
+
 class TooManyStreams(ReconcileError):
     """As many event streams are open as there may be."""
 

@@ -9,8 +9,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.api import changes, docs, events, jobs, metrics, openapi, operations, orca, problems, reports
+from app.api import changes, docs, events, jobs, login, metrics, openapi, operations, orca, problems, reports
 from app.api.body_limit import BodyLimit
+from app.api.bounds import Bounds
+from app.api.exports import Exports
+from app.api.headers import SecurityHeaders
+from app.api.issuer import Issuer
 from app.api.request_id import RequestId
 from app.api.security import BY_METHOD, MAY_READ
 from app.db.opening import open_database
@@ -35,17 +39,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.exports = Exports()
+    app.state.issuer = Issuer(settings) if settings.oidc_issuer else None
     for module in (reports, jobs, events, changes):
         app.include_router(module.router, dependencies=[BY_METHOD])
     for module in (orca, metrics):
         app.include_router(module.router, dependencies=[MAY_READ])
-    app.include_router(operations.router)
+    for module in (operations, login):
+        app.include_router(module.router)
     docs.install(app)
     openapi.install(app)
     problems.install(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Bounds, settings=settings)
     app.add_middleware(metrics.Measured)
-    app.add_middleware(RequestId)  # the last one added is the first to see a request
+    app.add_middleware(RequestId)
+    app.add_middleware(SecurityHeaders)  # the last one added is the first to see a request
     return app
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ByteSize, Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ByteSize, Field, PositiveInt, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import Misconfigured
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+"""What only this machine reaches."""
 
 
 class Scope(StrEnum):
@@ -45,6 +49,21 @@ class Settings(BaseSettings):
         default=(),
         description='JSON list of {"name", "sha256", "scopes"}; empty: no token is asked for, on loopback only',
     )
+    oidc_issuer: str | None = Field(
+        default=None, description="https://… of the OpenID Connect issuer whose access tokens are taken; unset: none"
+    )
+    oidc_audience: str | None = Field(default=None, description="the audience that those tokens have to name")
+    oidc_scope_claim: str = Field(default="scope", description="their claim that lists scopes, as text or as a list")
+    oidc_read_scope: str = Field(default="orca-reconcile:read", description="the scope that lets its holder read")
+    oidc_write_scope: str = Field(default="orca-reconcile:write", description="the scope that lets its holder write")
+    session_hours: float = Field(default=12, gt=0, le=24 * 365, description="how long a browser stays signed in")
+    session_secret: SecretStr | None = Field(
+        default=None, description="goes into the sessions' keys; set it where others can read the entries of API_TOKENS"
+    )
+    max_requests: PositiveInt = Field(default=500, description="how many requests a process answers at once")
+    max_exports: PositiveInt = Field(default=4, description="how many of them may be exports; each takes a connection")
+    request_seconds: float = Field(default=30, gt=0, description="how long a request may take until its answer begins")
+    stream_seconds: float = Field(default=3600, gt=0, description="how long an export or a stream of events may take")
     grace_hours: float = Field(default=0, ge=0, description="findings this close to the inventory's time are pending")
     shrunk_fraction: float = Field(
         default=0.2, ge=0, le=1, description="warn when an inventory has that fraction fewer objects than the last"
@@ -72,6 +91,21 @@ class Settings(BaseSettings):
             raise ValueError("DATABASE_URL has to start with postgresql://")
         return url
 
+    @model_validator(mode="after")
+    def _names_an_issuer_to_trust(self) -> Self:
+        if (self.oidc_issuer is None) != (self.oidc_audience is None):
+            raise ValueError("OIDC_ISSUER and OIDC_AUDIENCE have to be set together")
+        if self.oidc_issuer is not None:
+            url = urlsplit(self.oidc_issuer)
+            if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK):
+                raise ValueError("OIDC_ISSUER has to start with https://")
+        return self
+
+    @property
+    def guarded(self) -> bool:
+        """Whether callers have to say who they are."""
+        return bool(self.api_tokens or self.oidc_issuer)
+
     @property
     def spool(self) -> Path:
         """The folder for fetched data files and for what the duckdb engine spills."""
@@ -95,5 +129,8 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        faults = "; ".join(f"RECONCILE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(
+            ": ".join([*(f"RECONCILE_{str(place).upper()}" for place in e["loc"][:1]), e["msg"]])
+            for e in error.errors()
+        )
         raise Misconfigured(faults) from error

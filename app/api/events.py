@@ -30,16 +30,20 @@ class Streams:
         self.open = 0
 
 
-async def there(request: Request, job_id: JobId) -> int:
-    """See that there is such a job, and room for a listener, before the stream begins."""
+async def there(request: Request, job_id: JobId) -> AsyncIterator[int]:
+    """See that there is such a job, and room for a listener, which is taken until the stream has ended."""
     streams: Streams = request.app.state.streams
     if streams.open >= MOST_STREAMS:
         raise TooManyStreams(
             f"{MOST_STREAMS} event streams are open, which is all there may be: poll GET /jobs/{job_id}."
         )
-    async with database_of(request).reading() as connection:
-        await get_job(connection, job_id)
-    return job_id
+    streams.open += 1
+    try:
+        async with database_of(request).reading() as connection:
+            await get_job(connection, job_id)
+        yield job_id
+    finally:
+        streams.open -= 1
 
 
 @router.get("/{id}/events", response_class=EventSourceResponse, responses=problems(NoSuchJob, TooManyStreams))
@@ -50,15 +54,11 @@ async def job_events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a job: `status` when it changes, `progress` as work goes on, each with the whole job, until it ends."""
     streams: Streams = request.app.state.streams
-    streams.open += 1
-    try:
-        with suppress(NoSuchJob):  # deleted while somebody listened: the stream ends
-            async for kind, event_id, job in streams.feed.changes(job_id, last_event_id):
-                yield ServerSentEvent(
-                    event=kind,
-                    id=event_id,
-                    retry=RECONNECT_MS,
-                    raw_data=JobAnswer.of(job).model_dump_json(by_alias=True),
-                )
-    finally:
-        streams.open -= 1
+    with suppress(NoSuchJob):  # deleted while somebody listened: the stream ends
+        async for kind, event_id, job in streams.feed.changes(job_id, last_event_id):
+            yield ServerSentEvent(
+                event=kind,
+                id=event_id,
+                retry=RECONNECT_MS,
+                raw_data=JobAnswer.of(job).model_dump_json(by_alias=True),
+            )

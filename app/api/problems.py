@@ -17,9 +17,11 @@ from app.db.retry import may_pass
 from app.errors import (
     BadCursor,
     BadManifest,
+    CrossSite,
     DatabaseNotReady,
     EngineUnavailable,
     InventorySuperseded,
+    IssuerUnavailable,
     JobEnded,
     JobRunning,
     LocationForbidden,
@@ -33,6 +35,9 @@ from app.errors import (
     ReconcileError,
     ReportNotReady,
     StorageUnavailable,
+    TooBusy,
+    TookTooLong,
+    TooManyExports,
     TooManyStreams,
 )
 from app.reports.findings import BadFilter
@@ -43,6 +48,7 @@ STATUSES: dict[type[ReconcileError], int] = {
     BadCursor: 400,
     NoToken: 401,
     NotAllowed: 403,
+    CrossSite: 403,
     LocationForbidden: 403,
     NoSuchJob: 404,
     ManifestNotFound: 404,
@@ -57,8 +63,12 @@ STATUSES: dict[type[ReconcileError], int] = {
     NotEarlier: 422,
     EngineUnavailable: 422,
     StorageUnavailable: 503,
+    IssuerUnavailable: 503,
     DatabaseNotReady: 503,
     TooManyStreams: 503,
+    TooManyExports: 503,
+    TooBusy: 503,
+    TookTooLong: 503,
 }
 """Every error that a request can meet; one that is not here is a defect, and answered as one."""
 

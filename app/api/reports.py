@@ -13,7 +13,7 @@ from app.api.finding_shapes import MismatchesPage, OrphansPage, PhantomsPage
 from app.api.page_query import MismatchesQuery, OrphansQuery, PhantomsQuery
 from app.api.parameters import JobId, database_of, reader_of, settings_of
 from app.api.summary_shapes import SummaryAnswer
-from app.errors import BadCursor, NoSuchJob, ReportNotReady
+from app.errors import BadCursor, NoSuchJob, ReportNotReady, TooManyExports
 from app.reports.findings import NO_FILTERS, BadFilter
 from app.reports.pages import Report
 from app.reports.summary import DEPTHS, read_summary
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/reports", tags=["reports"])
 
 PAGE_RESPONSES: Responses = {
     200: {"description": "A page, or the file that `format` asks for", "content": CONTENT},
-    **problems(NoSuchJob, ReportNotReady, BadCursor, BadFilter),
+    **problems(NoSuchJob, ReportNotReady, BadCursor, BadFilter, TooManyExports),
 }
 
 

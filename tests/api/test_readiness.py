@@ -1,0 +1,57 @@
+"""The service while its database is away: it starts, it lives on, and it comes back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import httpx
+
+from app.db.engine import Database
+from app.db.migrations import upgrade
+from tests.api.problem import problem_of
+from tests.support.cluster import cluster
+from tests.support.service import PATIENCE_S, serving
+
+
+def wait_until_ready(client: httpx.Client) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while (answer := client.get("/readyz")).status_code != 200:
+        problem_of(answer, 503, "database-unavailable")
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+async def migrated(url: str) -> None:
+    database = Database.at(url)
+    await upgrade(database)
+    await database.dispose()
+
+
+def test_it_starts_without_its_database_and_survives_its_loss(tmp_path: Path) -> None:
+    with cluster() as server:
+        server.stop()
+        environment = {"RECONCILE_DATABASE_URL": server.url(), "RECONCILE_DATA_DIR": str(tmp_path)}
+        with serving(tmp_path / "log", **environment) as (client, process):
+            problem_of(client.get("/readyz"), 503, "database-unavailable")
+            server.start()
+            not_migrated = problem_of(client.get("/readyz"), 503, "database-unavailable")
+            assert "orca-reconcile migrate" in not_migrated["detail"]
+            asyncio.run(migrated(server.url()))
+            wait_until_ready(client)
+            assert client.get("/jobs").json()["jobs"] == []
+            server.stop("immediate")
+            for path in ("/readyz", "/jobs", "/metrics", "/reports/1/orphans"):
+                problem_of(client.get(path), 503, "database-unavailable")
+            assert client.get("/healthz").status_code == 200
+            assert process.poll() is None
+            server.start()
+            wait_until_ready(client)
+            assert client.get("/jobs").json()["jobs"] == []
+            assert process.poll() is None
+        lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    failed = [line for line in lines if line["event"] == "request failed"]
+    assert failed
+    assert all(line["request_id"] and line["level"] == "warning" for line in failed), "expected, and no defect"
