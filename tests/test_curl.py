@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.support.postgres import Server
+from tests.support.programs import need
 from tests.support.service import PATIENCE_S, command, serving
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "curl.md").read_text()
@@ -61,10 +60,7 @@ def reconcile(client: httpx.Client, manifest: Path) -> None:
 
 
 async def test_every_line_has_its_answer(server: Server, tmp_path: Path) -> None:
-    if shutil.which("curl") is None:
-        if os.environ.get("REQUIRE_ALL"):
-            pytest.fail("curl is missing")
-        pytest.skip("curl is missing")
+    need("curl")
     archive = tmp_path / "archive"
     command("generate", "--files", "20000", "--out", str(archive), "--seed", "1", "--format", "csv")
     manifest = archive / "inventory" / "manifest.json"

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import httpx
-import pytest
 
 from app.settings import Settings
 from tests.support.postgres import Server
+from tests.support.programs import need
 from tests.support.service import PATIENCE_S, command, serving
 
 ROOT = Path(__file__).parent.parent
@@ -49,10 +47,7 @@ def test_every_command_is_described() -> None:
 
 
 async def test_the_session_with_curl_works(server: Server, tmp_path: Path) -> None:
-    if shutil.which("curl") is None:
-        if os.environ.get("REQUIRE_ALL"):
-            pytest.fail("curl is missing")
-        pytest.skip("curl is missing")
+    need("curl")
     command("generate", "--files", "2000", "--out", str(tmp_path / "archive"))
     manifest = (tmp_path / "archive" / "inventory" / "manifest.json").as_uri()
     async with server.fresh() as name:

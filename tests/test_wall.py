@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import promql_parser
 import yaml
@@ -21,6 +21,8 @@ DOCKER = ROOT / "docker"
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DASHBOARD = json.loads((DOCKER / "grafana" / "dashboards" / "orca-reconcile.json").read_text())
 OF_THE_SCRAPE = {"job", "instance"}
+
+Node = TypeVar("Node", bound=promql_parser.Expr)
 
 
 @dataclass(frozen=True)
@@ -41,22 +43,12 @@ def queries() -> Iterator[Query]:
             yield Query(target["expr"], target["legendFormat"])
 
 
-def selectors(expression: promql_parser.Expr) -> list[promql_parser.VectorSelector]:
-    found = []
+def nodes(expression: promql_parser.Expr, kind: type[Node]) -> list[Node]:
+    """Find the parts of that kind in an expression, the outermost first."""
+    found: list[Node] = []
 
     def visit(node: promql_parser.Expr) -> None:
-        if isinstance(node, promql_parser.VectorSelector):
-            found.append(node)
-
-    promql_parser.walk(expression, visit)
-    return found
-
-
-def aggregations(expression: promql_parser.Expr) -> list[promql_parser.AggregateExpr]:
-    found = []
-
-    def visit(node: promql_parser.Expr) -> None:
-        if isinstance(node, promql_parser.AggregateExpr):
+        if isinstance(node, kind):
             found.append(node)
 
     promql_parser.walk(expression, visit)
@@ -87,14 +79,14 @@ async def test_every_query_asks_for_metrics_and_labels_that_there_are(server: Se
     for query in queries():
         expression = query.parsed()
         there = set()
-        for selector in selectors(expression):
+        for selector in nodes(expression, promql_parser.VectorSelector):
             assert selector.name in labels, query
             asked.add(selector.name)
             there |= labels[selector.name] | OF_THE_SCRAPE
             matched = {matcher.name for matcher in selector.matchers.matchers}
             assert matched <= labels[selector.name] | OF_THE_SCRAPE, query
         outermost = None
-        for aggregation in aggregations(expression):
+        for aggregation in nodes(expression, promql_parser.AggregateExpr):
             kept = set(aggregation.modifier.labels) if aggregation.modifier else set()
             assert kept <= there, query
             outermost = kept if outermost is None else outermost

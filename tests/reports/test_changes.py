@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from app.db.engine import Database
+from app.db.migrations import upgrade
 from app.errors import BadCursor, NoSuchJob, NotEarlier, OtherArchiveLocation, ReportNotReady
 from app.reports.change_pages import Change
 from app.reports.changes import Compared, Wanted, read_changes
 from app.reports.findings import KINDS, MISMATCHES, ORPHANS, PHANTOMS, Kind
 from tests.reports.published import CREATED, CREATED_MS, Row, add_job, add_rows, publish
+from tests.support.orca import orca_database
+from tests.support.postgres import Server
 
 NO_GRACE = timedelta(0)
 DAY = timedelta(days=1)
@@ -219,3 +222,14 @@ async def test_a_cursor_is_good_for_its_own_changes_only(database: Database) -> 
     ):
         with pytest.raises(BadCursor):
             await read_changes(database, job_id, grace=NO_GRACE, wanted=wanted)
+
+
+async def test_orcas_application_login_may_ask(server: Server) -> None:
+    async with orca_database(server) as name:
+        administrator, login = Database.at(server.url(name)), Database.at(server.url(name, "orca_user"))
+        await upgrade(administrator)
+        _, job = await publish_all(login, ORPHANS, [frozenset({("a",)}), frozenset({("a",), ("b",)})])
+        assert (await read_changes(login, job, grace=NO_GRACE)).totals["orphans"].new == 1
+        assert await count(login, "orca.reconcile_change") == 3
+        for database in (administrator, login):
+            await database.dispose()
