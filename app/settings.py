@@ -116,6 +116,11 @@ class Settings(BaseSettings):
         return bool(self.api_tokens or self.oidc_issuer)
 
     @property
+    def connections(self) -> int:
+        """How many connections a process keeps at most: three a worker, one an export, and some for requests."""
+        return 3 * self.workers + self.max_exports + 3
+
+    @property
     def spool(self) -> Path:
         """The folder for fetched data files and for what the duckdb engine spills."""
         return (self.spool_dir or self.data_dir / "spool").absolute()

@@ -8,7 +8,6 @@ from typing import Any, cast
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import ExceptionHandler
 
@@ -119,7 +118,7 @@ def request_id(request: Request) -> str:
 
 def of_error(error: Exception, request_id: str) -> Problem:
     """Put any error in words for a client: our own by their text, a lost database as such, all others as a defect."""
-    if not isinstance(error, ReconcileError) and (may_pass(error) or isinstance(error, PoolTimeout)):
+    if not isinstance(error, ReconcileError) and may_pass(error):
         error = DatabaseNotReady("The database does not answer at the moment. Try again in a few seconds.")
     if not isinstance(error, ReconcileError) or type(error) not in STATUSES:
         error = ReconcileError("This is a defect of the service; its log says more under the request's id.")

@@ -16,9 +16,11 @@ from app.settings import Settings
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """Open the database of `settings.database_url`; unset, the embedded one, which is started and migrated first."""
     if settings.database_url is not None:
-        database = Database.at(settings.database_url.get_secret_value())
+        database = Database.at(settings.database_url.get_secret_value(), pool_size=settings.connections)
     else:
-        database = Database.at(await asyncio.to_thread(start_embedded, settings.data_dir))
+        database = Database.at(
+            await asyncio.to_thread(start_embedded, settings.data_dir), pool_size=settings.connections
+        )
         await upgrade(database)
     try:
         yield database

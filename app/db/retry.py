@@ -10,6 +10,7 @@ import stamina
 from adbc_driver_manager import Error as AdbcError
 from asyncpg import InterfaceError, PostgresError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 PASSING_CLASSES = (
     "08",  # connection exceptions
@@ -42,7 +43,7 @@ def may_pass(error: BaseException) -> bool:
         # libpq reports a connection that was cut in the middle of a COPY without any SQLSTATE.
         return "connection" in str(error).lower()
     # A Unix socket that is not there is a server that is not running.
-    return isinstance(error, (ConnectionError, FileNotFoundError, TimeoutError, InterfaceError))
+    return isinstance(error, (ConnectionError, FileNotFoundError, TimeoutError, InterfaceError, PoolTimeout))
 
 
 def _hook(error: Exception) -> bool:

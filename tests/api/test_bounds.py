@@ -100,6 +100,24 @@ async def test_more_requests_than_there_may_be_are_sent_away(client: httpx.Async
     assert (await client.get("/jobs")).status_code == 200
 
 
+async def test_requests_that_find_no_free_connection_are_told_in_time(
+    app: FastAPI, client: httpx.AsyncClient, database: Database
+) -> None:
+    app.state.database = Database.at(database.url, pool_size=1)
+    async with app.state.database.reading():
+        answers = await asyncio.gather(*(client.get("/jobs") for _ in range(3)))
+    for answer in answers:
+        problem_of(answer, 503, "took-too-long")
+        assert answer.headers["retry-after"]
+    assert (await client.get("/jobs")).status_code == 200
+    await app.state.database.dispose()
+
+
+def test_workers_and_exports_leave_connections_for_requests() -> None:
+    assert Settings().connections == 10
+    assert Settings(workers=4, max_exports=10).connections == 25
+
+
 async def test_a_stream_has_its_own_time(client: httpx.AsyncClient) -> None:
     async with asyncio.timeout(5):
         answer = await client.get("/endless")

@@ -13,7 +13,7 @@ from app.db.engine import Database
 from app.db.migrations import upgrade
 from tests.api.problem import problem_of
 from tests.support.cluster import cluster
-from tests.support.service import PATIENCE_S, serving
+from tests.support.service import PATIENCE_S, command, serving
 
 
 def wait_until_ready(client: httpx.Client) -> None:
@@ -55,3 +55,12 @@ def test_it_starts_without_its_database_and_survives_its_loss(tmp_path: Path) ->
     failed = [line for line in lines if line["event"] == "request failed"]
     assert failed
     assert all(line["request_id"] and line["level"] == "warning" for line in failed), "expected, and no defect"
+
+
+def test_beyond_loopback_it_does_not_start_for_anybody(tmp_path: Path) -> None:
+    refused = command("serve", "--host", "0.0.0.0", "--port", "0", RECONCILE_DATA_DIR=str(tmp_path))  # noqa: S104
+    assert refused.returncode == 2
+    assert "RECONCILE_API_TOKENS or RECONCILE_OIDC_ISSUER" in refused.stderr
+    half = command("serve", RECONCILE_OIDC_ISSUER="https://issuer.example", RECONCILE_DATA_DIR=str(tmp_path))
+    assert half.returncode == 2
+    assert "OIDC_AUDIENCE" in half.stderr
