@@ -60,6 +60,7 @@ class DuckdbEngine:
                 await handing.start()
                 await handing.objects(memory.sql(SQL["objects"].text).to_arrow_reader(BATCH_ROWS))
                 await handing.files(memory.sql(SQL["files"].text).to_arrow_reader(BATCH_ROWS))
+                await handing.join_by_id()
             except duckdb.Error as error:
                 # A catalog stream that broke is the database's fault, whatever DuckDB makes of it.
                 raise reader.failure or self._inventory.explain(error) from error

@@ -32,4 +32,5 @@ SELECT key_path, etag AS s3_etag, size_in_bytes AS s3_size_in_bytes, last_update
 FROM unequal WHERE key_path IS NOT NULL;
 
 -- name: files
-SELECT file_id FROM unequal WHERE file_id IS NOT NULL;
+-- In the order of the table's pages, more or less, for those that are to be read from the disk.
+SELECT file_id FROM unequal WHERE file_id IS NOT NULL ORDER BY file_id;
