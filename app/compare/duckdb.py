@@ -21,6 +21,7 @@ from app.inventory.relation import InventoryFiles
 
 SQL = Queries("app.compare", "duckdb.sql")
 BATCH_ROWS = 20_000
+NUMBER = "size_in_bytes"
 
 
 class DuckdbEngine:
@@ -59,6 +60,7 @@ class DuckdbEngine:
                 await handing.start()
                 await handing.objects(memory.sql(SQL["objects"].text).to_arrow_reader(BATCH_ROWS))
                 await handing.files(memory.sql(SQL["files"].text).to_arrow_reader(BATCH_ROWS))
+                await handing.join_by_id()
             except duckdb.Error as error:
                 # A catalog stream that broke is the database's fault, whatever DuckDB makes of it.
                 raise reader.failure or self._inventory.explain(error) from error
@@ -113,15 +115,18 @@ class DuckdbEngine:
 
 
 def _equality(columns: tuple[str, ...]) -> tuple[Expression, Expression]:
-    """Give the 128 bits by which rows are equal, as two columns: DuckDB's hash has 64, so it is taken of two texts.
+    """Give the 128 bits by which rows are equal, as two columns: DuckDB's hash has 64, so each text is hashed twice.
 
-    NUL stands between the columns, since neither PostgreSQL's text nor an inventory that was accepted can hold it.
+    Once by itself, and once in one text with all others. NUL stands between them there, since neither PostgreSQL's text
+    nor an inventory that was accepted can hold it. The hash of a number is another number for each, so once will do.
     """
-    row = FunctionExpression(
-        "concat_ws", FunctionExpression("chr", ConstantExpression(0)), *map(ColumnExpression, columns)
+    texts = [column for column in columns if column != NUMBER]
+    whole = FunctionExpression(
+        "concat_ws", FunctionExpression("chr", ConstantExpression(0)), *map(ColumnExpression, reversed(texts))
     )
-    shifted = FunctionExpression("concat", ConstantExpression("~"), row)
-    return FunctionExpression("hash", row).alias("head"), FunctionExpression("hash", shifted).alias("tail")
+    numbers = [ColumnExpression(column) for column in columns if column == NUMBER]
+    head = FunctionExpression("hash", *map(ColumnExpression, columns))
+    return head.alias("head"), FunctionExpression("hash", whole, *numbers).alias("tail")
 
 
 def _joined_rows(profile: str) -> int:

@@ -1,6 +1,12 @@
 -- name: files_as_compared
--- PostgreSQL is left to send its columns as they are: what it need not do, its other users have.
-SELECT id, key_path, trim(etag, '"') AS etag, size_in_bytes, storage_class FROM catalog JOIN class USING (storage_class_id)
+-- PostgreSQL is left to send its columns as they are: what it need not do, its other users have. Trimming goes character by
+-- character, so an ETag that stands in one pair of quotes, as nearly all do, is cut instead.
+SELECT id, key_path,
+       CASE WHEN starts_with(etag, '"') AND ends_with(etag, '"') THEN substr(etag, 2, greatest(strlen(etag) - 2, 0))
+            ELSE trim(etag, '"')
+       END AS etag,
+       size_in_bytes, storage_class
+FROM catalog JOIN class USING (storage_class_id)
 
 -- name: unequal
 -- The rows of each side that have no equal on the other. `file` and `object` carry 128 bits of hash over all that is compared
@@ -26,4 +32,5 @@ SELECT key_path, etag AS s3_etag, size_in_bytes AS s3_size_in_bytes, last_update
 FROM unequal WHERE key_path IS NOT NULL;
 
 -- name: files
-SELECT file_id FROM unequal WHERE file_id IS NOT NULL;
+-- In the order of the table's pages, more or less, for those that are to be read from the disk.
+SELECT file_id FROM unequal WHERE file_id IS NOT NULL ORDER BY file_id;

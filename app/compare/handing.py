@@ -12,27 +12,35 @@ from app.db.blocking import in_thread
 
 
 class Handing:
-    """The temporary tables `difference` and `unequal_file` of one publishing transaction, filled batch by batch."""
+    """What has no equal on the other side, batch by batch, and `difference` made of it in the same transaction."""
 
     def __init__(self, connection: AsyncConnection, interrupt: Callable[[], None]) -> None:
         self._connection = connection
         self._interrupt = interrupt
 
     async def start(self) -> None:
-        """Create the two tables, empty."""
+        """Create the two tables for it, empty."""
         await self._connection.execute(SQL["prepare"])
         await self._connection.execute(SQL["prepare_files"])
 
     async def objects(self, rows: pa.RecordBatchReader) -> None:
-        """Copy what S3 says of keys: the columns of `difference`."""
-        await self._copy("difference", rows)
-        await self._connection.execute(SQL["analyze"])
+        """Copy what S3 says of keys: the columns of `unequal_object`."""
+        await self._copy("unequal_object", rows)
 
     async def files(self, rows: pa.RecordBatchReader) -> None:
-        """Copy ids of files that have no equal object, after all objects: those without any object become phantoms."""
+        """Copy ids of files that have no equal object."""
         await self._copy("unequal_file", rows)
+
+    async def join_by_id(self) -> None:
+        """Make `difference` of objects and files."""
+        await self._connection.execute(SQL["analyze_objects"])
         await self._connection.execute(SQL["analyze_files"])
-        await self._connection.execute(SQL["add_files"])
+        await self._connection.execute(SQL["join_by_id"])
+
+    async def join_by_key(self, archive_location: str) -> None:
+        """Make `difference` of objects alone, for engines that also gave the keys of files as those of objects."""
+        await self._connection.execute(SQL["analyze_objects"])
+        await self._connection.execute(SQL["join_by_key"], {"archive_location": archive_location})
 
     async def _copy(self, table: str, rows: pa.RecordBatchReader) -> None:
         driver = (await self._connection.get_raw_connection()).driver_connection

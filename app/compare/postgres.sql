@@ -1,8 +1,9 @@
 -- name: settings
--- For this transaction alone: hash the smaller side in memory, and let two more workers help where they can.
+-- For this transaction alone: hash the smaller side in memory, and let two more processes help where they can: the planner
+-- takes all rows for differences, and few of them ever pass from one process to another.
 SELECT set_config('work_mem', :work_mem, true), set_config('hash_mem_multiplier', '2', true),
-       set_config('max_parallel_workers_per_gather', '4', true), set_config('jit', 'off', true),
-       set_config('parallel_tuple_cost', '0.01', true), set_config('enable_mergejoin', 'off', true);
+       set_config('max_parallel_workers_per_gather', '2', true), set_config('jit', 'off', true),
+       set_config('parallel_tuple_cost', '0', true), set_config('enable_mergejoin', 'off', true);
 
 -- name: partition
 -- The archive location's partition, quoted by PostgreSQL. It is read directly, since a lock on the parent would hold up the
@@ -19,23 +20,24 @@ SELECT (SELECT count(*) FROM orca.files WHERE orca_archive_location = :archive_l
 FROM the_partition;
 
 -- name: differences
--- One full join in place of three joins. As CREATE TABLE AS, which may run in parallel; INSERT ... SELECT may not.
+-- One full join in place of three joins. As CREATE TABLE AS, which may run in parallel; INSERT ... SELECT may not. The
+-- classes are joined to S3's side, for the catalog's to be compared by number; ETags are trimmed where they differ as they are.
 CREATE TEMPORARY TABLE difference ON COMMIT DROP AS
-SELECT coalesce(catalog.key_path, s3.key_path) AS key_path,
+SELECT coalesce(files.key_path, s3.key_path) AS key_path, files.id AS file_id,
        s3.etag AS s3_etag, s3.size_in_bytes AS s3_size_in_bytes, s3.last_update AS s3_last_update,
        s3.storage_class AS s3_storage_class
 FROM (
-    SELECT files.key_path, btrim(files.etag, '"') AS etag, files.size_in_bytes, class.value AS storage_class
-    FROM orca.files AS files JOIN orca.storage_class AS class ON class.id = files.storage_class_id
-    WHERE files.orca_archive_location = :archive_location
-) AS catalog
+    SELECT id, key_path, etag, size_in_bytes, storage_class_id FROM orca.files
+    WHERE orca_archive_location = :archive_location
+) AS files
 FULL JOIN (
-    SELECT staged.key_path, btrim(staged.etag, '"') AS etag, staged.size_in_bytes, staged.last_update, staged.storage_class
+    SELECT staged.key_path, staged.etag, staged.size_in_bytes, staged.last_update, staged.storage_class, class.id AS class_id
     FROM the_partition AS staged
+    LEFT JOIN orca.storage_class AS class ON class.value = staged.storage_class
     WHERE staged.job_id = :job_id AND NOT staged.delete_marker
-) AS s3 ON s3.key_path = catalog.key_path
-WHERE catalog.key_path IS NULL
+) AS s3 ON s3.key_path = files.key_path
+WHERE files.key_path IS NULL
    OR s3.key_path IS NULL
-   OR catalog.etag <> s3.etag
-   OR catalog.size_in_bytes <> s3.size_in_bytes
-   OR catalog.storage_class <> s3.storage_class;
+   OR files.size_in_bytes <> s3.size_in_bytes
+   OR files.storage_class_id IS DISTINCT FROM s3.class_id
+   OR (files.etag <> s3.etag AND btrim(files.etag, '"') <> btrim(s3.etag, '"'));

@@ -1,8 +1,9 @@
 -- The rules of what is a finding, for every engine: `difference` holds the keys that an engine could not call equal, with
--- what S3 says of them (s3_last_update is NULL where S3 has no such key).
+-- the id of the catalog's file (NULL: it has none) and what S3 says (s3_last_update is NULL where S3 has no such key).
 
 -- name: prepare
-CREATE TEMPORARY TABLE difference (
+-- For engines that find differences outside the database: objects that have no equal file.
+CREATE TEMPORARY TABLE unequal_object (
     key_path         text NOT NULL,
     s3_etag          text,
     s3_size_in_bytes int8,
@@ -11,22 +12,34 @@ CREATE TEMPORARY TABLE difference (
 ) ON COMMIT DROP;
 
 -- name: prepare_files
--- For engines that know files of the catalog by their id alone.
+-- And files that have no equal object, by their id alone.
 CREATE TEMPORARY TABLE unequal_file (file_id int8 NOT NULL) ON COMMIT DROP;
 
--- name: add_files
--- A file that has no equal object is in `difference` already where S3 has another object under its key.
-INSERT INTO difference (key_path)
-SELECT files.key_path
-FROM unequal_file
-JOIN orca.files AS files ON files.id = unequal_file.file_id
-WHERE NOT EXISTS (SELECT FROM difference WHERE difference.key_path = files.key_path);
-
--- name: analyze
-ANALYZE difference;
+-- name: analyze_objects
+ANALYZE unequal_object;
 
 -- name: analyze_files
 ANALYZE unequal_file;
+
+-- name: join_by_id
+CREATE TEMPORARY TABLE difference ON COMMIT DROP AS
+SELECT coalesce(object.key_path, file.key_path) AS key_path, file.id AS file_id,
+       object.s3_etag, object.s3_size_in_bytes, object.s3_last_update, object.s3_storage_class
+FROM unequal_object AS object
+FULL JOIN (
+    SELECT files.id, files.key_path FROM unequal_file JOIN orca.files AS files ON files.id = unequal_file.file_id
+) AS file ON file.key_path = object.key_path;
+
+-- name: join_by_key
+CREATE TEMPORARY TABLE difference ON COMMIT DROP AS
+SELECT object.key_path, files.id AS file_id,
+       object.s3_etag, object.s3_size_in_bytes, object.s3_last_update, object.s3_storage_class
+FROM unequal_object AS object
+LEFT JOIN orca.files AS files
+  ON files.orca_archive_location = :archive_location AND files.key_path = object.key_path;
+
+-- name: analyze
+ANALYZE difference;
 
 -- name: clear_phantoms
 DELETE FROM orca.reconcile_phantom_report WHERE job_id = :job_id;
@@ -44,16 +57,17 @@ INSERT INTO orca.reconcile_phantom_report (
 SELECT :job_id, granules.collection_id, granules.cumulus_granule_id, files.name, files.key_path,
        '"' || btrim(files.etag, '"') || '"', granules.last_update, files.size_in_bytes, files.storage_class_id
 FROM difference
-JOIN orca.files AS files ON files.orca_archive_location = :archive_location AND files.key_path = difference.key_path
+JOIN orca.files AS files ON files.id = difference.file_id
 JOIN orca.granules AS granules ON granules.id = files.granule_id
 WHERE difference.s3_last_update IS NULL;
 
 -- name: orphans
+-- The one look by key: where an engine knew of no unequal file, there may be an equal one, and the key is then listed twice.
 INSERT INTO orca.reconcile_orphan_report (job_id, key_path, etag, last_update, size_in_bytes, storage_class)
 SELECT :job_id, difference.key_path, '"' || btrim(difference.s3_etag, '"') || '"', difference.s3_last_update,
        difference.s3_size_in_bytes, difference.s3_storage_class
 FROM difference
-WHERE difference.s3_last_update IS NOT NULL
+WHERE difference.file_id IS NULL
   AND NOT EXISTS (
       SELECT FROM orca.files AS files
       WHERE files.orca_archive_location = :archive_location AND files.key_path = difference.key_path
@@ -70,7 +84,7 @@ SELECT :job_id, granules.collection_id, granules.cumulus_granule_id, files.name,
        granules.last_update, difference.s3_last_update, files.size_in_bytes, difference.s3_size_in_bytes,
        files.storage_class_id, difference.s3_storage_class, discrepancy.type
 FROM difference
-JOIN orca.files AS files ON files.orca_archive_location = :archive_location AND files.key_path = difference.key_path
+JOIN orca.files AS files ON files.id = difference.file_id
 JOIN orca.granules AS granules ON granules.id = files.granule_id
 JOIN orca.storage_class AS class ON class.id = files.storage_class_id
 CROSS JOIN LATERAL (

@@ -112,6 +112,7 @@ class SparkEngine:
                 for which in slices(differences.parts):
                     table = await cluster.run("handing over", partial(_slice, differences.rows, which))
                     await handing.objects(table.to_reader(max_chunksize=BATCH_ROWS))
+                await handing.join_by_key(comparison.archive_location)
             except DataFault as fault:
                 key = fault.listed_twice
                 if key is not None:

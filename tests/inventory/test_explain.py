@@ -163,11 +163,11 @@ CSV_ROWS = b"".join(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (compress(CSV_ROWS)[:-50_000], "Truncated compressed stream"),
-        (compress(CSV_ROWS)[:-4], "Truncated compressed stream"),
-        (compress(CSV_ROWS)[:-8] + b"12345678", "incorrect data check"),
-        (compress(CSV_ROWS) + b"something else", "incorrect header check"),
-        (CSV_ROWS, "incorrect header check"),
+        (compress(CSV_ROWS)[:-50_000], "its gzip is truncated"),
+        (compress(CSV_ROWS)[:-4], "its gzip is truncated"),
+        (compress(CSV_ROWS)[:-8] + b"12345678", "CRC check failed"),
+        (compress(CSV_ROWS) + b"something else", "Not a gzipped file"),
+        (CSV_ROWS, "Not a gzipped file"),
         (b"", "it is empty"),
     ],
 )

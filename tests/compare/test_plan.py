@@ -1,0 +1,66 @@
+"""How PostgreSQL plans the comparison of staged rows: one full join, in parallel, whose memory its transaction gives back."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, text
+
+from app.compare.postgres import SQL, WORK_MEM
+from app.db.engine import Database
+from tests.reports.published import add_job
+from tests.support.archive import empty
+
+ROWS = 100_000
+BUCKET = "bucket-of-the-plan"
+PARTITION = "orca.reconcile_s3_object_bucket_of_the_plan"
+CREATE = f"""
+    CREATE TABLE {PARTITION} PARTITION OF orca.reconcile_s3_object (PRIMARY KEY (key_path)) FOR VALUES IN ('{BUCKET}')
+"""
+FILL = (
+    """
+    INSERT INTO orca.granules (
+        provider_id, collection_id, cumulus_granule_id, execution_id, ingest_time, cumulus_create_time, last_update
+    ) VALUES ('p', 'c', 'g', '', now(), now(), now())
+    """,
+    """
+    INSERT INTO orca.files (
+        granule_id, name, orca_archive_location, cumulus_archive_location, key_path, ingest_time, etag, version,
+        size_in_bytes, storage_class_id
+    )
+    SELECT granules.id, 'f', :bucket, 'b', 'folder/' || md5(i::text) || i, now(), '"' || md5(i::text) || '"', '', i, 1
+    FROM generate_series(1, :rows) AS i CROSS JOIN orca.granules
+    """,
+    f"""
+    INSERT INTO {PARTITION} (
+        job_id, orca_archive_location, key_path, etag, last_update, size_in_bytes, storage_class
+    )
+    SELECT :job, orca_archive_location, key_path, etag, now(), size_in_bytes, 'GLACIER' FROM orca.files
+    """,
+)
+
+
+async def test_staged_rows_are_compared_by_one_parallel_full_join(database: Database) -> None:
+    await empty(database)
+    job = await add_job(database)
+    async with database.engine.connect() as connection:
+        transaction = await connection.begin()
+        before = (await connection.execute(text("SHOW work_mem"))).scalar_one()
+        await connection.execute(text("INSERT INTO orca.providers VALUES ('p', 'p')"))
+        await connection.execute(text("INSERT INTO orca.collections VALUES ('c', 'c', '1')"))
+        await connection.execute(text(CREATE))
+        for statement in FILL:
+            values = {"bucket": BUCKET, "rows": ROWS, "job": job}
+            await connection.execute(text(statement), {k: v for k, v in values.items() if f":{k}" in statement})
+        await connection.execute(text(f"ANALYZE orca.files, {PARTITION}"))
+        await connection.execute(SQL["settings"], {"work_mem": WORK_MEM})
+        differences = SQL.of_table("differences", "the_partition", PARTITION).text
+        explained = text("EXPLAIN (COSTS OFF) " + differences).bindparams(
+            bindparam("archive_location", BUCKET, literal_execute=True), bindparam("job_id", job, literal_execute=True)
+        )
+        plan = "\n".join((await connection.execute(explained)).scalars())
+        await transaction.rollback()
+        after = (await connection.execute(text("SHOW work_mem"))).scalar_one()
+    assert plan.count("Parallel Hash Full Join") == 1, plan
+    assert "Workers Planned:" in plan
+    assert plan.count("Parallel Seq Scan") == 2, "each side is read once, and by all processes\n" + plan
+    assert "Sort" not in plan
+    assert after == before
