@@ -97,3 +97,14 @@ WHERE catalog.key_path IS NULL
 -- name: listed_as_latest
 -- The files that list a key as latest.
 SELECT DISTINCT input_file_name() AS file FROM raw WHERE is_latest AND key = :key;
+
+-- name: closed
+-- Fail where a CSV file ends within a quoted field: its quotes are then odd in number. Spark's CSV reader would take what is
+-- there for the field, and hand over a row that was cut as if it were whole.
+SELECT raise_error('fault in ' || file || ': it ends within a quoted field') AS fault
+FROM (SELECT input_file_name() AS file, length(value) - length(replace(value, '"', '')) AS quotes FROM lines)
+GROUP BY file
+HAVING sum(quotes) % 2 = 1;
+
+-- name: catalog_bytes
+SELECT pg_relation_size('orca.files');

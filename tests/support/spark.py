@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 DRIVER = Path("/usr/share/java/postgresql.jar")
+INSTALLED = Path(__file__).parents[2] / ".venv-spark"  # by `make test`, where the rest is there
 START_SECONDS = 90
 UNPRIVILEGED = "pgserver"  # PostgreSQL refuses to run as root
 CONNECT = "org.apache.spark.sql.connect.service.SparkConnectServer"
@@ -31,12 +32,12 @@ def missing() -> str | None:
     """Say what these tests lack on this machine, if anything."""
     if importlib.util.find_spec("pyspark") is None:
         return "the extra orca-reconcile[spark] is not installed"
-    if spark_home() is None:
-        return "there is no Spark server: set SPARK_HOME, or install pyspark==4.2.0"
     if shutil.which("java") is None:
         return "there is no Java: install Debian's openjdk-17-jre-headless"
     if not DRIVER.exists():
         return "there is no JDBC driver: install Debian's libpostgresql-jdbc-java"
+    if spark_home() is None:
+        return "there is no Spark server: `make test` installs one in .venv-spark, or set SPARK_HOME"
     return None
 
 
@@ -49,10 +50,10 @@ def require_servers() -> None:
 
 
 def spark_home() -> Path | None:
-    """Find a Spark with its jars: that of SPARK_HOME, or the one within the package pyspark."""
-    spec = importlib.util.find_spec("pyspark")
-    places = [os.environ.get("SPARK_HOME"), *(spec.submodule_search_locations or [] if spec else [])]
-    return next((Path(place) for place in places if place and (Path(place) / "jars").is_dir()), None)
+    """Find a Spark with its jars: that of SPARK_HOME, or the one that the Makefile installs."""
+    named = os.environ.get("SPARK_HOME")
+    places = [Path(named)] if named else list(INSTALLED.glob("lib/python*/site-packages/pyspark"))
+    return next((place for place in places if (place / "jars").is_dir()), None)
 
 
 def free_port() -> int:
@@ -78,6 +79,10 @@ class Started:
         with contextlib.suppress(psutil.NoSuchProcess):
             return bool(psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE)
         return False
+
+    @property
+    def children(self) -> list[psutil.Process]:
+        return list(psutil.Process(self.pid).children())
 
     def stop(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -189,32 +194,44 @@ class Postgres:
 
     folder: Path
     port: int
+    data: str = "data"
 
     @classmethod
     def start(cls, folder: Path) -> Postgres:
-        server = cls(folder, free_port())
+        """Make a new one and start it."""
         folder.mkdir(parents=True)
         if os.geteuid() == 0:
             _pgserver().ensure_user_exists(UNPRIVILEGED)
             shutil.chown(folder, UNPRIVILEGED)
-        server._run(
-            "initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", str(folder / "data")
-        )
-        options = f"-h 127.0.0.1 -p {server.port} -k '' -c fsync=off -c max_connections=60"
-        server._run("pg_ctl", "-w", "-D", str(folder / "data"), "-l", str(folder / "log"), "-o", options, "start")
+        _run_in(folder, "initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", "data")
+        return cls.start_in(folder, "-c fsync=off -c max_connections=60")
+
+    @classmethod
+    def start_in(cls, folder: Path, options: str = "", *, data: str = "data") -> Postgres:
+        """Start the one whose cluster is `data` in `folder`."""
+        server = cls(folder, free_port(), data)
+        listening = f"-h 127.0.0.1 -p {server.port} -k '' {options}"
+        server._control("start", "-w", "-l", f"{data}/server.log", "-o", listening)
         return server
 
-    def stop(self) -> None:
+    def stop(self, how: str = "immediate") -> None:
         with contextlib.suppress(subprocess.CalledProcessError):
-            self._run("pg_ctl", "-m", "immediate", "-D", str(self.folder / "data"), "stop")
+            self._control("stop", "-m", how)
+
+    def remove(self) -> None:
+        self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _run(self, name: str, *arguments: str) -> None:
-        subprocess.run(
-            [_pgserver().POSTGRES_VERSIONS[18] / name, *arguments],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=self.folder,
-            user=UNPRIVILEGED if os.geteuid() == 0 else None,
-        )
+    def _control(self, *arguments: str) -> None:
+        _run_in(self.folder, "pg_ctl", "-D", self.data, *arguments)
+
+
+def _run_in(folder: Path, name: str, *arguments: str) -> None:
+    subprocess.run(
+        [_pgserver().POSTGRES_VERSIONS[18] / name, *arguments],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+        user=UNPRIVILEGED if os.geteuid() == 0 else None,
+    )
