@@ -91,9 +91,10 @@ def cluster(folder: Path, workers: int) -> Iterator[MeasuredCluster]:
         remote = spark.connect(
             f"local-cluster[{workers},1,{MEMORY_MB}]",
             f"spark.executor.memory={MEMORY_MB}m",
+            "spark.driver.extraJavaOptions=-Duser.timezone=UTC",
             "spark.executor.extraJavaOptions=-Duser.timezone=UTC",
             "spark.ui.enabled=true",
             f"spark.ui.port={port}",
             "spark.ui.retainedStages=100000",
         )
-        yield MeasuredCluster(remote, f"http://127.0.0.1:{port}", spark.leader.pid)
+        yield MeasuredCluster(remote, f"http://127.0.0.1:{port}", spark.started[-1].pid)

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from sqlalchemy import text
+
 from app.db.engine import Database
 from app.jobs.model import Job
 from app.jobs.requests import submit
@@ -30,6 +32,15 @@ async def queued(database: Database, settings: Settings, manifest: Path) -> Job:
 async def run(database: Database, settings: Settings, manifest: Path) -> Job:
     """Submit a job and do it, however often it is tried."""
     job = await queued(database, settings, manifest)
+    async with working(database, settings):
+        return await until(database, job, lambda now: now.ended)
+
+
+async def run_once(database: Database, settings: Settings, manifest: Path) -> Job:
+    """Submit a job whose first attempt is the last one, as if others had failed before."""
+    job = await queued(database, settings, manifest)
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE orca.reconcile_run SET failures = 3"))
     async with working(database, settings):
         return await until(database, job, lambda now: now.ended)
 

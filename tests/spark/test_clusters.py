@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pyspark.sql.connect.session import SparkSession
 
 from app.compare import spark as engine_module
 from app.db.engine import Database
 from tests.inventory.building import Row, data_file
-from tests.spark.runs import queued, run, settings_for, until, working
+from tests.spark.runs import queued, run, run_once, settings_for, until, working
 from tests.spark.samples import generated, is_right, listed_in
 from tests.support.archive import published
-from tests.support.spark import Spark, Started, free_port, require_servers, spark_in
+from tests.support.spark_session import Servers
 
 pytestmark = pytest.mark.spark
 
@@ -48,37 +49,34 @@ def test_slices_cover_every_part_once() -> None:
     assert {one.number for one in cut if one.of > 1} == {0, 1, 2, 3}
 
 
-async def test_a_worker_that_is_killed_during_the_run(on_tcp: Database, tmp_path: Path) -> None:
-    require_servers()
+async def test_a_cluster_that_runs_out_of_memory(
+    on_tcp: Database, remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def greedy(_cluster: object, _inventory: object, _catalog: object, spark: SparkSession) -> None:
+        spark.sql("SELECT collect_list(repeat('x', 1000)) FROM range(0, 3000000, 1, 1)").toArrow()
+
+    monkeypatch.setattr(engine_module, "_compare", greedy)
+    manifest = listed_in(tmp_path, "CSV", [data_file("CSV", [Row("a")])])
+    job = await run_once(on_tcp, settings_for(tmp_path, remote), manifest)
+    assert job.status == "error"
+    said = "The Spark cluster ran out of memory: give its executors more, or more of them (docs/scale.md)."
+    assert job.error_message == said
+
+
+async def test_a_worker_that_is_killed_during_the_run(
+    on_tcp: Database, servers: Servers, remote: str, tmp_path: Path
+) -> None:
     manifest, expected = await generated(on_tcp, tmp_path, 100_000)
-    with spark_in(tmp_path / "spark") as spark:
-        remote, workers = _standalone(spark)
-        settings = settings_for(tmp_path, remote)
-        job = await queued(on_tcp, settings, manifest)
-        async with working(on_tcp, settings):
-            job = await until(
-                on_tcp,
-                job,
-                lambda now: now.progress is not None and now.progress.phase == "comparing" and now.progress.done >= 3,
-            )
-            assert len(workers[0].children) == 1
-            workers[0].stop()
-            job = await until(on_tcp, job, lambda now: now.ended)
+    settings = settings_for(tmp_path, remote)
+    job = await queued(on_tcp, settings, manifest)
+    async with working(on_tcp, settings):
+        job = await until(
+            on_tcp,
+            job,
+            lambda now: now.progress is not None and now.progress.phase == "comparing" and now.progress.done >= 3,
+        )
+        servers.replace_a_worker()
+        job = await until(on_tcp, job, lambda now: now.ended)
     assert (job.status, job.error_message, job.attempt) == ("success", None, 1)
     await is_right(on_tcp, job.id, expected)
     assert job.catalog_files == 100_000
-
-
-def _standalone(spark: Spark) -> tuple[str, list[Started]]:
-    """Start a master, two workers and the server, each a process of its own; a worker's executor dies with it."""
-    port = free_port()
-    deploy = "org.apache.spark.deploy"
-    here = ("--host", "127.0.0.1", "--webui-port", "0")
-    master = spark.start("spark-class", f"{deploy}.master.Master", *here, "--port", str(port))
-    spark.wait_for(port, master)
-    url = f"spark://127.0.0.1:{port}"
-    workers = [
-        spark.start("spark-class", f"{deploy}.worker.Worker", *here, "--cores", "1", "--memory", "1g", url)
-        for _ in "12"
-    ]
-    return spark.connect(url, "spark.executor.memory=640m"), workers

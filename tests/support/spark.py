@@ -25,6 +25,7 @@ INSTALLED = Path(__file__).parents[2] / ".venv-spark"  # by `make test`, where t
 START_SECONDS = 90
 UNPRIVILEGED = "pgserver"  # PostgreSQL refuses to run as root
 CONNECT = "org.apache.spark.sql.connect.service.SparkConnectServer"
+_HERE = ("--host", "127.0.0.1", "--webui-port", "0")
 QUIET = "-Duser.timezone=UTC -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
@@ -80,10 +81,6 @@ class Started:
             return bool(psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE)
         return False
 
-    @property
-    def children(self) -> list[psutil.Process]:
-        return list(psutil.Process(self.pid).children())
-
     def stop(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
@@ -99,22 +96,19 @@ class Spark:
         home = spark_home()
         assert home is not None
         self._home = folder / "home"
+        # What was started, for whichever worker of the test session has to stop it.
+        self._pids = folder / "started"
+        if self._home.is_dir():
+            return
         self._home.mkdir(parents=True)
         for name in ("bin", "sbin", "jars"):
             (self._home / name).symlink_to(home / name)
-        self._started: list[Started] = []
-
-    @classmethod
-    def left_by(cls, folder: Path, leader: Started) -> Spark:
-        """Take over what another worker of the test session has started."""
-        spark = cls.__new__(cls)
-        spark.folder = folder
-        spark._started = [leader]
-        return spark
+        self._pids.touch()
 
     @property
-    def leader(self) -> Started:
-        return self._started[-1]
+    def started(self) -> list[Started]:
+        """What was started, and runs unless it was stopped; a Connect server is the last of it."""
+        return [Started(int(pid)) for pid in self._pids.read_text().split()]
 
     def start(self, name: str, *arguments: str) -> Started:
         """Start `bin/NAME` with its output in a file."""
@@ -128,7 +122,7 @@ class Spark:
             "SPARK_DAEMON_MEMORY": "768m",
             "SPARK_DAEMON_JAVA_OPTS": QUIET,
         }
-        with (self.folder / f"{len(self._started)}.log").open("wb") as log:
+        with (self.folder / f"{len(self.started)}.log").open("wb") as log:
             process = subprocess.Popen(
                 [self._home / "bin" / name, *arguments],
                 stdout=log,
@@ -138,9 +132,21 @@ class Spark:
                 start_new_session=True,
             )
         _OURS[process.pid] = process
-        started = Started(process.pid)
-        self._started.append(started)
-        return started
+        with self._pids.open("a") as pids:
+            pids.write(f"{process.pid}\n")
+        return Started(process.pid)
+
+    def start_master(self) -> str:
+        """Start the master of a standalone cluster, and give its address."""
+        port = free_port()
+        master = self.start("spark-class", "org.apache.spark.deploy.master.Master", *_HERE, "--port", str(port))
+        self.wait_for(port, master)
+        return f"spark://127.0.0.1:{port}"
+
+    def start_worker(self, master: str) -> Started:
+        """Start a worker of one core; its executor is one of its processes, and dies with it."""
+        room = ("--cores", "1", "--memory", "1g")
+        return self.start("spark-class", "org.apache.spark.deploy.worker.Worker", *_HERE, *room, master)
 
     def connect(self, master: str, *configuration: str) -> str:
         """Start a Spark Connect server, and give its address once it answers."""
@@ -150,6 +156,7 @@ class Spark:
             "spark.connect.grpc.binding.address=127.0.0.1",
             "spark.connect.progress.reportInterval=500ms",
             "spark.ui.enabled=false",
+            f"spark.driver.extraJavaOptions={QUIET}",
             f"spark.executor.extraJavaOptions={QUIET}",
             *configuration,
         )
@@ -168,7 +175,7 @@ class Spark:
         raise RuntimeError("".join(log.read_text()[-3000:] for log in sorted(self.folder.glob("*.log"))))
 
     def stop(self) -> None:
-        for started in reversed(self._started):
+        for started in reversed(self.started):
             started.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -18,7 +18,9 @@ import pytest_asyncio
 
 from app.db.engine import Database
 from tests.support.postgres import Server
-from tests.support.spark import Postgres, Spark, Started, free_port, require_servers
+from tests.support.spark import Postgres, Spark, free_port, require_servers
+
+WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Servers:
     """The session's cluster and PostgreSQL, with all their files in one folder."""
 
     folder: str
+    master: str
     remote: str
-    leader: int
     interface: int
     database_port: int
 
@@ -38,9 +40,13 @@ class Servers:
         folder.chmod(0o755)
         postgres, spark, interface = Postgres.start(folder / "pg"), Spark(folder / "spark"), free_port()
         try:
+            master = spark.start_master()
+            for _ in range(WORKERS):
+                spark.start_worker(master)
             remote = spark.connect(
-                "local-cluster[2,1,1024]",
+                master,
                 "spark.executor.memory=1024m",
+                "spark.task.maxFailures=2",  # many tests make tasks fail, and more attempts would only take longer
                 "spark.ui.enabled=true",
                 f"spark.ui.port={interface}",
             )
@@ -49,17 +55,25 @@ class Servers:
             postgres.remove()
             shutil.rmtree(folder)
             raise
-        return cls(str(folder), remote, spark.leader.pid, interface, postgres.port)
+        return cls(str(folder), master, remote, interface, postgres.port)
 
     def stop(self) -> None:
         folder = Path(self.folder)
-        Spark.left_by(folder / "spark", Started(self.leader)).stop()
+        Spark(folder / "spark").stop()
         Postgres(folder / "pg", self.database_port).remove()
         shutil.rmtree(folder)
 
+    def replace_a_worker(self) -> None:
+        """Kill a worker with its executor, and start another one."""
+        spark = Spark(Path(self.folder) / "spark")
+        _master, *workers = (one for one in spark.started[: WORKERS + 1])
+        workers[0].stop()
+        spark.start_worker(self.master)
+
     def busy(self) -> bool:
         """Whether the cluster works on anything."""
-        with httpx.Client(base_url=f"http://127.0.0.1:{self.interface}/api/v1/applications") as client:
+        address = f"http://127.0.0.1:{self.interface}/api/v1/applications"
+        with httpx.Client(base_url=address, timeout=30) as client:
             (application,) = client.get("").raise_for_status().json()
             listed = client.get(f"/{application['id']}/executors").raise_for_status().json()
         return any(executor["activeTasks"] for executor in listed)
