@@ -34,7 +34,7 @@ async def test_an_engine_agrees_with_the_oracle(
 @pytest.mark.spark
 @pytest.mark.parametrize("file_format", FORMATS)
 @settings(
-    max_examples=4,
+    max_examples=3,
     phases=[Phase.explicit, Phase.generate],  # a run takes seconds, and shrinking takes hundreds of them
     deadline=None,
     suppress_health_check=list(HealthCheck),

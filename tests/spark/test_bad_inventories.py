@@ -59,12 +59,10 @@ async def refused(database: Database, remote: str, folder: Path, manifest: Path)
         (csv_with(LastModifiedDate="2024"), "LastModifiedDate"),
         (csv_with(Size="-1"), "negative"),
         (csv_with(IsLatest="maybe"), "IsLatest"),
-        (csv_with(IsDeleteMarker=""), "IsDeleteMarker"),
-        (csv_with(Key=""), "no key"),
         (csv_gz([csv_text(SOUND), csv_text(Row("a/1"))[:-1]]), "fields"),
         (gzip.compress(gzip.decompress(csv_gz([csv_text(SOUND)])) + CUT.encode()), "in the middle of a row"),
     ],
-    ids=["bucket", "text", "size", "time", "negative", "truth", "empty", "key", "fields", "cut"],
+    ids=["bucket", "text", "size", "time", "negative", "truth", "fields", "cut"],
 )
 async def test_a_bad_row_of_a_csv_file(
     on_tcp: Database, remote: str, tmp_path: Path, content: bytes, words: str

@@ -66,8 +66,7 @@ class Servers:
     def replace_a_worker(self) -> None:
         """Kill a worker with its executor, and start another one."""
         spark = Spark(Path(self.folder) / "spark")
-        _master, *workers = (one for one in spark.started[: WORKERS + 1])
-        workers[0].stop()
+        next(one for one in spark.started[1 : 1 + WORKERS] if one.running).stop()
         spark.start_worker(self.master)
 
     def busy(self) -> bool:
