@@ -6,11 +6,14 @@ import asyncio
 import re
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
 from pyspark.sql.connect.client.retries import DefaultPolicy
+from sqlalchemy import text
 
+from app.compare import spark as engine_module
 from app.compare import spark_cluster
 from app.db.engine import Database
 from app.jobs.requests import cancel, submit
@@ -89,6 +92,24 @@ async def test_a_cluster_that_says_nothing_is_not_waited_for(on_tcp: Database, t
 
 
 @pytest.mark.usefixtures("impatient")
+async def test_a_cluster_that_is_stuck_is_not_waited_for(
+    on_tcp: Database, remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaults = engine_module.SparkEngine.__init__.__kwdefaults__
+    assert defaults
+    monkeypatch.setitem(defaults, "patience", 4.0)
+    monkeypatch.setattr(spark_cluster, "ANSWER_S", 20.0)
+    manifest = listed_in(tmp_path, "CSV", [data_file("CSV", [Row("a")])])
+    async with on_tcp.transaction() as connection:
+        # Which of all that reads and writes, only the cluster does before the end.
+        await connection.execute(text("LOCK TABLE orca.storage_class IN ACCESS EXCLUSIVE MODE"))
+        job = await run_once(on_tcp, settings_for(tmp_path, remote), manifest)
+    assert (job.status, job.attempt) == ("error", 1)
+    said = r"The Spark cluster made no progress for 4 s while (verifying|comparing)"  # the former where it is cold and slow
+    assert re.match(said, job.error_message or "")
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_a_cluster_that_comes_back_is_used(on_tcp: Database, remote: str, tmp_path: Path) -> None:
     manifest, expected = await generated(on_tcp, tmp_path, 2_000)
     wire = Wire(remote)
@@ -103,28 +124,30 @@ async def test_a_cluster_that_comes_back_is_used(on_tcp: Database, remote: str, 
 
 
 async def test_a_cancelled_job_stops_on_the_cluster_too(
-    on_tcp: Database, servers: Servers, remote: str, tmp_path: Path
+    on_tcp: Database, servers: Servers, remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    only = uuid4()
+    monkeypatch.setattr(engine_module, "uuid4", lambda: only)
+
+    async def works(*, wanted: bool, seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            while await asyncio.to_thread(servers.works_on, only.hex) != wanted:
+                await asyncio.sleep(0.05)
+
     manifest, _ = await generated(on_tcp, tmp_path, 100_000)
     settings = settings_for(tmp_path, remote)
-    await servers_are(servers, busy=False)
+    await works(wanted=False, seconds=30)  # which also has Spark load what answers
     job = await queued(on_tcp, settings, manifest)
     async with working(on_tcp, settings):
         job = await until(on_tcp, job, lambda now: now.progress is not None and now.progress.phase == "comparing")
         assert job.progress
         assert job.progress.unit == "tasks"
         assert job.progress.total
-        await servers_are(servers, busy=True)
+        await works(wanted=True, seconds=5)
         await cancel(on_tcp, job.id)
         job = await until(on_tcp, job, lambda now: now.ended, seconds=3)
-        await servers_are(servers, busy=False, seconds=2)
+        await works(wanted=False, seconds=2)
     assert (job.status, job.error_message) == ("error", "cancelled")
-
-
-async def servers_are(servers: Servers, *, busy: bool, seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while await asyncio.to_thread(servers.busy) != busy:
-            await asyncio.sleep(0.05)
 
 
 async def test_a_database_that_no_cluster_reaches(database: Database, tmp_path: Path) -> None:

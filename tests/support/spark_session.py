@@ -69,13 +69,13 @@ class Servers:
         next(one for one in spark.started[1 : 1 + WORKERS] if one.running).stop()
         spark.start_worker(self.master)
 
-    def busy(self) -> bool:
-        """Whether the cluster works on anything."""
+    def works_on(self, tag: str) -> bool:
+        """Whether anything that runs on the cluster has this in one of its tags."""
         address = f"http://127.0.0.1:{self.interface}/api/v1/applications"
         with httpx.Client(base_url=address, timeout=30) as client:
             (application,) = client.get("").raise_for_status().json()
-            listed = client.get(f"/{application['id']}/executors").raise_for_status().json()
-        return any(executor["activeTasks"] for executor in listed)
+            running = client.get(f"/{application['id']}/jobs?status=running").raise_for_status().json()
+        return any(tag in written for job in running for written in job["jobTags"])
 
 
 class TcpServer(Server):
