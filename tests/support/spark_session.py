@@ -6,10 +6,12 @@ import fcntl
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import httpx
@@ -21,6 +23,11 @@ from tests.support.postgres import Server
 from tests.support.spark import Postgres, Spark, free_port, require_servers
 
 WORKERS = 2
+
+# A worker of pytest-xdist has a main module of no origin, which pyspark takes for a run of its own doctests.
+_main = sys.modules["__main__"]
+if _main.__spec__ is None and not hasattr(_main, "__file__"):
+    _main.__spec__ = ModuleSpec("pytest.__main__", None)
 
 
 @dataclass(frozen=True)
