@@ -60,12 +60,13 @@ def once(path: Path, make: Callable[[Path], None]) -> Path:
     return path
 
 
-def sample(files: int, file_format: str) -> Sample:
+def sample(files: int, file_format: str, *, data_files: int = DATA_FILES) -> Sample:
     """Generate the sample of this size and format, or find it."""
-    path = folder("samples") / f"{files}-{SEED}-{file_format}"
+    in_more = f"-{data_files}" if data_files != DATA_FILES else ""
+    path = folder("samples") / f"{files}-{SEED}-{file_format}{in_more}"
     if not (path / "inventory" / "manifest.json").exists():
         print(f"generating {files:,} files, {file_format}", flush=True)
-        generate(files, path, SEED, file_format, data_files=DATA_FILES)
+        generate(files, path, SEED, file_format, data_files=data_files)
     return Sample(files, file_format, path)
 
 

@@ -85,6 +85,11 @@ def forget_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
+def own_peak(pid: int) -> int:
+    """Give the peak of one process in bytes, as the kernel has kept it since `forget_peak`."""
+    return _status(pid).get("VmHWM", 0)
+
+
 def _status(pid: int) -> dict[str, int]:
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()

@@ -89,7 +89,7 @@ async def _ended(connection: asyncpg.Connection, job_id: int) -> None:
 
 
 @asynccontextmanager
-async def running(server: Server, *, prefix: Path) -> AsyncIterator[Service]:
+async def running(server: Server, *, prefix: Path, **environment: str) -> AsyncIterator[Service]:
     """Run `orca-reconcile serve` on the server's database, allowed to read the manifests below `prefix`."""
     data = folder("service")
     env = {
@@ -97,6 +97,7 @@ async def running(server: Server, *, prefix: Path) -> AsyncIterator[Service]:
         "RECONCILE_DATABASE_URL": server.url,
         "RECONCILE_DATA_DIR": str(data),
         "RECONCILE_MANIFEST_PREFIXES": f'["{prefix.as_uri()}/"]',
+        **environment,
     }
     with process([sys.executable, "-m", "app.cli", "serve", "--port", "0"], data / "serve.log", env) as (pid, address):
         yield Service(address, pid, server)

@@ -10,6 +10,9 @@ import pytest_asyncio
 from app.db.engine import Database
 from app.settings import Settings
 from tests.support.postgres import Server
+from tests.support.spark_session import on_tcp, remote, servers, tcp_server
+
+__all__ = ["on_tcp", "remote", "servers", "tcp_server"]
 
 
 @pytest.fixture(autouse=True)

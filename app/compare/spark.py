@@ -36,7 +36,7 @@ SQL = Queries("app.compare", "spark.sql")
 CATALOG_PARTS = 8  # connections to PostgreSQL, at most
 PATIENCE_S = 600.0
 PARTITION_BYTES = 16 << 20  # of the inventory's files, for each partition of the join
-MOST_PARTITIONS = 20_000
+LEAST_PARTITIONS, MOST_PARTITIONS = 2, 20_000
 SLICE_BYTES = 32 << 20  # of differences that are in the service's memory at a time
 BATCH_ROWS = 20_000
 COLUMNS = ("key_path", "s3_etag", "s3_size_in_bytes", "s3_last_update", "s3_storage_class")
@@ -96,9 +96,7 @@ class SparkEngine:
         inventory = await ClusterInventory.of(self.located.manifest, found)
         catalog = await JdbcCatalog.under(connection, self._url, comparison.archive_location, self._catalog_parts)
         tag = f"orca-reconcile-{comparison.job_id}-{uuid4().hex}"
-        partitions = min(
-            max(self._catalog_parts, self.located.manifest.size_in_bytes // PARTITION_BYTES), MOST_PARTITIONS
-        )
+        partitions = min(max(LEAST_PARTITIONS, self.located.manifest.size_in_bytes // PARTITION_BYTES), MOST_PARTITIONS)
         async with Cluster.opened(self._remote, tag, report, patience=self._patience, partitions=partitions) as cluster:
             try:
                 await cluster.run("verifying", inventory.verify)

@@ -14,7 +14,9 @@ from app.db.queries import Queries
 from app.errors import EngineUnavailable
 
 SQL = Queries("app.catalog", "read.sql")
+SIZE = Queries("app.compare", "spark.sql")["catalog_bytes"]
 FETCH_ROWS = 10_000
+PART_BYTES = 32 << 20  # of the table: for less, another connection and its task cost more than they save
 # What the statements of `read.sql` leave to their reader, done by PostgreSQL here.
 AS_COMPARED = """
 SELECT file.id, file.key_path, btrim(file.etag, '"') AS etag, file.size_in_bytes, class.value AS storage_class
@@ -36,11 +38,15 @@ class JdbcCatalog:
     async def under(cls, connection: AsyncConnection, url: str, archive_location: str, parts: int) -> JdbcCatalog:
         """Prepare to read what `connection`'s REPEATABLE READ transaction sees; it has to stay open meanwhile.
 
+        At most `parts` connections read at the same time.
+
         Raises `EngineUnavailable` when `url` cannot be reached from other machines.
         """
         options = jdbc_options(url)
         snapshot = (await connection.execute(SQL["snapshot"])).scalar_one()
-        statements = await connection.execute(SQL["parts"], {"archive_location": archive_location, "parts": parts})
+        size = (await connection.execute(SIZE)).scalar_one()
+        values = {"archive_location": archive_location, "parts": min(parts, size // PART_BYTES + 1)}
+        statements = await connection.execute(SQL["parts"], values)
         options["sessionInitStatement"] = _JOIN_SNAPSHOT.format(snapshot)
         return cls(options, tuple(AS_COMPARED.format(statement) for statement in statements.scalars()))
 

@@ -67,7 +67,10 @@ class ClusterInventory:
         return cls(manifest, await asyncio.to_thread(_alike, manifest, found, schemas))
 
     def verify(self, spark: SparkSession) -> None:
-        """See on the cluster that each file's size and MD5 are the manifest's. Raises `BadInventory`."""
+        """See on the cluster that each file's size and MD5 are the manifest's, and that no CSV file was cut.
+
+        Raises `BadInventory`; a cut file fails the query, with a message that names it.
+        """
         expected = {cluster_url(one.location): one.file for group in self.groups for one in group}
         if not expected:
             return
@@ -78,6 +81,9 @@ class ClusterInventory:
                 raise BadInventory(_not_as_listed(file, row["length"], row["md5"]))
         if expected:
             raise BadInventory(f"{next(iter(expected.values())).key} is not where the Spark cluster reads it.")
+        if self.manifest.file_format == "CSV":
+            for group in self.groups:
+                over(spark, spark.read.text(_paths(group)), "lines", SQL["closed"].text).toArrow()
 
     def latest(self, spark: SparkSession) -> DataFrame:
         """Give what `InventoryFiles.latest` gives: the latest versions, with delete markers told apart.

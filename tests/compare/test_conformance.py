@@ -6,49 +6,63 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from app.db.engine import Database
 from app.jobs.model import EngineName
-from app.jobs.requests import submit
-from app.jobs.runner import Runner
-from app.jobs.store import get_job
 from app.settings import Settings
 from tests.oracle import reconcile
 from tests.strategies import Archive, archives
 from tests.support.archive import empty, insert_catalog, published
+from tests.support.manifests import run
 from tests.support.reports import ReportFormat, write_report
+
+FORMATS: tuple[ReportFormat, ...] = ("CSV", "ORC", "Parquet")
+GRACE_HOURS = st.sampled_from([0, 1])
 
 
 @pytest.mark.parametrize("engine", ["postgres", "duckdb"])
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    archive=archives(),
-    file_format=st.sampled_from(["CSV", "ORC", "Parquet"]),
-    grace_hours=st.sampled_from([0, 1]),
-)
+@given(archive=archives(), file_format=st.sampled_from(FORMATS), grace_hours=GRACE_HOURS)
 async def test_an_engine_agrees_with_the_oracle(
     database: Database, engine: EngineName, archive: Archive, file_format: ReportFormat, grace_hours: int
 ) -> None:
+    await agrees(database, engine, archive, file_format, Settings(grace_hours=grace_hours))
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("file_format", FORMATS)
+@settings(
+    max_examples=3,
+    phases=[Phase.explicit, Phase.generate],  # a run takes seconds, and shrinking takes hundreds of them
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(archive=archives(max_keys=60), grace_hours=GRACE_HOURS)
+async def test_the_cluster_agrees_with_the_oracle(
+    on_tcp: Database, remote: str, archive: Archive, file_format: ReportFormat, grace_hours: int
+) -> None:
+    await agrees(on_tcp, "spark", archive, file_format, Settings(grace_hours=grace_hours, spark_remote=remote))
+
+
+async def agrees(
+    database: Database, engine: EngineName, archive: Archive, file_format: ReportFormat, settings: Settings
+) -> None:
+    """Submit the archive's inventory, have a runner work on it, and hold what it publishes to the oracle."""
     await empty(database)
     await insert_catalog(database, archive.catalog)
     with tempfile.TemporaryDirectory() as folder:
-        chosen = Settings(
-            data_dir=Path(folder), manifest_prefixes=(Path(folder).as_uri() + "/",), grace_hours=grace_hours
-        )
+        here = {"data_dir": Path(folder), "manifest_prefixes": (Path(folder).as_uri() + "/",)}
         manifest = write_report(Path(folder), archive, file_format)
-        job, _ = await submit(database, chosen, manifest_url=manifest.as_uri(), engine=engine)
-        assert await Runner(database, chosen).work_once()
-    async with database.reading() as connection:
-        job = await get_job(connection, job.id)
+        job = await run(database, settings.model_copy(update=here), manifest.as_uri(), engine=engine)
     assert job.error_message is None
     assert job.status == "success"
     expected = reconcile(
         archive.catalog,
         archive.listed,
         bucket=archive.bucket,
-        cutoff=archive.created - chosen.grace,
+        cutoff=archive.created - settings.grace,
         compared=archive.compared,
     )
     assert await published(database, job.id) == expected

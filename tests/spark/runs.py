@@ -1,64 +1,72 @@
-"""Submits an inventory and publishes its reports by the engine `spark`, as a runner does."""
+"""Jobs that go through the queue to a cluster, worked by a real runner."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
-from app.compare.engine import Comparison, Counted, Report
-from app.compare.publish import publish
-from app.compare.spark import SparkEngine
-from app.compare.suspicion import Thresholds
 from app.db.engine import Database
-from app.inventory.storage import read_manifest
+from app.jobs.model import Job
 from app.jobs.requests import submit
-from app.jobs.store import Status, set_status
+from app.jobs.runner import Runner
 from app.settings import Settings
+from tests.support.manifests import look
+
+PATIENCE_S = 60.0
 
 
-def ignore(phase: str, done: int, total: int | None, unit: str) -> None:
-    del phase, done, total, unit
+def settings_for(folder: Path, remote: str) -> Settings:
+    return Settings(data_dir=folder / "data", manifest_prefixes=(folder.as_uri() + "/",), spark_remote=remote)
 
 
-def settings_for(folder: Path, *, grace_hours: float = 0) -> Settings:
-    return Settings(
-        data_dir=folder / "data", manifest_prefixes=(folder.as_uri() + "/",), grace_hours=grace_hours, workers=1
-    )
+async def queued(database: Database, settings: Settings, manifest: Path) -> Job:
+    job, was_queued = await submit(database, settings, manifest_url=manifest.as_uri(), engine="spark")
+    assert was_queued
+    return job
 
 
-async def engine_for(
-    database: Database, remote: str, settings: Settings, manifest: Path, *, parts: int = 2, patience: float = 60
-) -> SparkEngine:
-    located = await read_manifest(manifest.as_uri(), settings.prefixes)
-    return SparkEngine(
-        remote,
-        database.url,
-        located,
-        prefixes=settings.prefixes,
-        spool=settings.spool,
-        catalog_parts=parts,
-        patience=patience,
-    )
+async def run(database: Database, settings: Settings, manifest: Path) -> Job:
+    """Submit a job and do it, however often it is tried."""
+    job = await queued(database, settings, manifest)
+    async with working(database, settings):
+        return await until(database, job, lambda now: now.ended)
 
 
-async def publish_by(
-    engine: SparkEngine, database: Database, settings: Settings, manifest: Path, report: Report = ignore
-) -> tuple[int, Counted]:
-    """Give the id of the job and what the engine has counted."""
-    job, _ = await submit(database, settings, manifest_url=manifest.as_uri(), engine="duckdb")
-    comparison = Comparison(
-        job_id=job.id,
-        archive_location=job.orca_archive_location,
-        inventory_creation_time=job.inventory_creation_time,
-        compared_fields=engine.located.manifest.compared_fields,
-        pending_from=job.inventory_creation_time - settings.grace,
-    )
+async def run_once(database: Database, settings: Settings, manifest: Path) -> Job:
+    """Submit a job whose first attempt is the last one, as if others had failed before."""
+    job = await queued(database, settings, manifest)
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE orca.reconcile_run SET failures = 3"))
+    async with working(database, settings):
+        return await until(database, job, lambda now: now.ended)
 
-    async def succeed(connection: AsyncConnection) -> None:
-        await set_status(connection, job.id, Status.SUCCESS)
 
-    thresholds = Thresholds(
-        shrunk=settings.shrunk_fraction, phantoms=settings.phantom_fraction, refuse=settings.refuse_suspicious
-    )
-    return job.id, await publish(database, comparison, engine, thresholds, report, succeed)
+@asynccontextmanager
+async def working(database: Database, settings: Settings) -> AsyncIterator[None]:
+    """Have a runner work for the length of the block, which looks for work often: a retry waits seconds for it."""
+
+    async def keep_working() -> None:
+        runner = Runner(database, settings)
+        while True:
+            if not await runner.work_once():
+                await asyncio.sleep(0.1)
+
+    work = asyncio.create_task(keep_working())
+    try:
+        yield
+    finally:
+        work.cancel()
+        await asyncio.wait({work})
+
+
+async def until(database: Database, job: Job, condition: Callable[[Job], bool], seconds: float = PATIENCE_S) -> Job:
+    """Wait until what can be seen of the job is so."""
+    async with asyncio.timeout(seconds):
+        while not condition(job):
+            await asyncio.sleep(0.05)
+            job = await look(database, job)
+    return job

@@ -21,9 +21,11 @@ import psutil
 import pytest
 
 DRIVER = Path("/usr/share/java/postgresql.jar")
+INSTALLED = Path(__file__).parents[2] / ".venv-spark"  # by `make test`, where the rest is there
 START_SECONDS = 90
 UNPRIVILEGED = "pgserver"  # PostgreSQL refuses to run as root
 CONNECT = "org.apache.spark.sql.connect.service.SparkConnectServer"
+_HERE = ("--host", "127.0.0.1", "--webui-port", "0")
 QUIET = "-Duser.timezone=UTC -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
@@ -31,12 +33,12 @@ def missing() -> str | None:
     """Say what these tests lack on this machine, if anything."""
     if importlib.util.find_spec("pyspark") is None:
         return "the extra orca-reconcile[spark] is not installed"
-    if spark_home() is None:
-        return "there is no Spark server: set SPARK_HOME, or install pyspark==4.2.0"
     if shutil.which("java") is None:
         return "there is no Java: install Debian's openjdk-17-jre-headless"
     if not DRIVER.exists():
         return "there is no JDBC driver: install Debian's libpostgresql-jdbc-java"
+    if spark_home() is None:
+        return "there is no Spark server: `make test` installs one in .venv-spark, or set SPARK_HOME"
     return None
 
 
@@ -49,10 +51,10 @@ def require_servers() -> None:
 
 
 def spark_home() -> Path | None:
-    """Find a Spark with its jars: that of SPARK_HOME, or the one within the package pyspark."""
-    spec = importlib.util.find_spec("pyspark")
-    places = [os.environ.get("SPARK_HOME"), *(spec.submodule_search_locations or [] if spec else [])]
-    return next((Path(place) for place in places if place and (Path(place) / "jars").is_dir()), None)
+    """Find a Spark with its jars: that of SPARK_HOME, or the one that the Makefile installs."""
+    named = os.environ.get("SPARK_HOME")
+    places = [Path(named)] if named else list(INSTALLED.glob("lib/python*/site-packages/pyspark"))
+    return next((place for place in places if (place / "jars").is_dir()), None)
 
 
 def free_port() -> int:
@@ -94,22 +96,19 @@ class Spark:
         home = spark_home()
         assert home is not None
         self._home = folder / "home"
+        # What was started, for whichever worker of the test session has to stop it.
+        self._pids = folder / "started"
+        if self._home.is_dir():
+            return
         self._home.mkdir(parents=True)
         for name in ("bin", "sbin", "jars"):
             (self._home / name).symlink_to(home / name)
-        self._started: list[Started] = []
-
-    @classmethod
-    def left_by(cls, folder: Path, leader: Started) -> Spark:
-        """Take over what another worker of the test session has started."""
-        spark = cls.__new__(cls)
-        spark.folder = folder
-        spark._started = [leader]
-        return spark
+        self._pids.touch()
 
     @property
-    def leader(self) -> Started:
-        return self._started[-1]
+    def started(self) -> list[Started]:
+        """What was started, and runs unless it was stopped; a Connect server is the last of it."""
+        return [Started(int(pid)) for pid in self._pids.read_text().split()]
 
     def start(self, name: str, *arguments: str) -> Started:
         """Start `bin/NAME` with its output in a file."""
@@ -123,7 +122,7 @@ class Spark:
             "SPARK_DAEMON_MEMORY": "768m",
             "SPARK_DAEMON_JAVA_OPTS": QUIET,
         }
-        with (self.folder / f"{len(self._started)}.log").open("wb") as log:
+        with (self.folder / f"{len(self.started)}.log").open("wb") as log:
             process = subprocess.Popen(
                 [self._home / "bin" / name, *arguments],
                 stdout=log,
@@ -133,9 +132,21 @@ class Spark:
                 start_new_session=True,
             )
         _OURS[process.pid] = process
-        started = Started(process.pid)
-        self._started.append(started)
-        return started
+        with self._pids.open("a") as pids:
+            pids.write(f"{process.pid}\n")
+        return Started(process.pid)
+
+    def start_master(self) -> str:
+        """Start the master of a standalone cluster, and give its address."""
+        port = free_port()
+        master = self.start("spark-class", "org.apache.spark.deploy.master.Master", *_HERE, "--port", str(port))
+        self.wait_for(port, master)
+        return f"spark://127.0.0.1:{port}"
+
+    def start_worker(self, master: str) -> Started:
+        """Start a worker of one core; its executor is one of its processes, and dies with it."""
+        room = ("--cores", "1", "--memory", "1g")
+        return self.start("spark-class", "org.apache.spark.deploy.worker.Worker", *_HERE, *room, master)
 
     def connect(self, master: str, *configuration: str) -> str:
         """Start a Spark Connect server, and give its address once it answers."""
@@ -145,6 +156,7 @@ class Spark:
             "spark.connect.grpc.binding.address=127.0.0.1",
             "spark.connect.progress.reportInterval=500ms",
             "spark.ui.enabled=false",
+            f"spark.driver.extraJavaOptions={QUIET}",
             f"spark.executor.extraJavaOptions={QUIET}",
             *configuration,
         )
@@ -163,7 +175,7 @@ class Spark:
         raise RuntimeError("".join(log.read_text()[-3000:] for log in sorted(self.folder.glob("*.log"))))
 
     def stop(self) -> None:
-        for started in reversed(self._started):
+        for started in reversed(self.started):
             started.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -189,32 +201,44 @@ class Postgres:
 
     folder: Path
     port: int
+    data: str = "data"
 
     @classmethod
     def start(cls, folder: Path) -> Postgres:
-        server = cls(folder, free_port())
+        """Make a new one and start it."""
         folder.mkdir(parents=True)
         if os.geteuid() == 0:
             _pgserver().ensure_user_exists(UNPRIVILEGED)
             shutil.chown(folder, UNPRIVILEGED)
-        server._run(
-            "initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", str(folder / "data")
-        )
-        options = f"-h 127.0.0.1 -p {server.port} -k '' -c fsync=off -c max_connections=60"
-        server._run("pg_ctl", "-w", "-D", str(folder / "data"), "-l", str(folder / "log"), "-o", options, "start")
+        _run_in(folder, "initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", "data")
+        return cls.start_in(folder, "-c fsync=off -c max_connections=60")
+
+    @classmethod
+    def start_in(cls, folder: Path, options: str = "", *, data: str = "data") -> Postgres:
+        """Start the one whose cluster is `data` in `folder`."""
+        server = cls(folder, free_port(), data)
+        listening = f"-h 127.0.0.1 -p {server.port} -k '' {options}"
+        server._control("start", "-w", "-l", f"{data}/server.log", "-o", listening)
         return server
 
-    def stop(self) -> None:
+    def stop(self, how: str = "immediate") -> None:
         with contextlib.suppress(subprocess.CalledProcessError):
-            self._run("pg_ctl", "-m", "immediate", "-D", str(self.folder / "data"), "stop")
+            self._control("stop", "-m", how)
+
+    def remove(self) -> None:
+        self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _run(self, name: str, *arguments: str) -> None:
-        subprocess.run(
-            [_pgserver().POSTGRES_VERSIONS[18] / name, *arguments],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=self.folder,
-            user=UNPRIVILEGED if os.geteuid() == 0 else None,
-        )
+    def _control(self, *arguments: str) -> None:
+        _run_in(self.folder, "pg_ctl", "-D", self.data, *arguments)
+
+
+def _run_in(folder: Path, name: str, *arguments: str) -> None:
+    subprocess.run(
+        [_pgserver().POSTGRES_VERSIONS[18] / name, *arguments],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+        user=UNPRIVILEGED if os.geteuid() == 0 else None,
+    )
