@@ -61,9 +61,9 @@ openapi: install ## Write openapi.json anew
 	$(BIN)/orca-reconcile openapi > openapi.json
 
 lock: install-dev ## Resolve the dependencies anew
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra sqs -c requirements.txt pyproject.toml -o requirements-sqs.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts --extra sqs -c requirements.txt pyproject.toml -o requirements-sqs.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
 bench: install-dev ## Measure, and write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.run --files $(BENCH_FILES)

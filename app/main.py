@@ -13,6 +13,7 @@ from app.api import changes, docs, events, jobs, metrics, openapi, operations, o
 from app.api.body_limit import BodyLimit
 from app.api.request_id import RequestId
 from app.api.security import BY_METHOD, MAY_READ
+from app.dashboard import installing as dashboard
 from app.db.opening import open_database
 from app.db.reader import Reader
 from app.jobs.feed import Feed
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(module.router, dependencies=[MAY_READ])
     app.include_router(operations.router)
     docs.install(app)
+    dashboard.install(app)
     openapi.install(app)
     problems.install(app)
     app.add_middleware(BodyLimit)
