@@ -1,4 +1,4 @@
-"""A report's stored roll-ups as pictures: bars that are links, each narrowing the table of findings to what it counts."""
+"""A report's stored roll-ups as pictures: bars that are links, each narrowing the findings to what it counts."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ class Breakdown:
     left_out: int
 
 
-def breakdowns(
-    summary: Summary, words: KindWords, chosen: dict[str, str], narrow: Narrow
-) -> list[Breakdown]:
+def breakdowns(summary: Summary, words: KindWords, chosen: dict[str, str], narrow: Narrow) -> list[Breakdown]:
     """Make the pictures of one kind of findings; `chosen` holds the filters that are set."""
     kind = words.kind
 
@@ -74,7 +72,7 @@ def breakdowns(
 
 
 def by_field(exact: Iterable[tuple[str, Tally]]) -> list[tuple[str, Tally]]:
-    """Add up what differs in each field, whatever else does, as the filter by one field counts; sets of several follow."""
+    """Add up what differs in each field, whatever else does, as the filter by it counts; sets of several follow."""
     fields: dict[str, Tally] = defaultdict(Tally)
     several = []
     for value, tally in exact:

@@ -56,15 +56,14 @@ async def changes_page(
         compared=compared,
         earlier=compared.pair.history[1:],
         findings=items(page),
-        address=lambda kind, change: link("changes_page", {"kind": kind, "change": change, **base}, id=job_id)
-        + "#findings",
+        address=lambda kind, change: (
+            link("changes_page", {"kind": kind, "change": change, **base}, id=job_id) + "#findings"
+        ),
         detail=lambda finding: link(
             "finding_page", {name: finding[name] for name in words.kind.key}, id=shown_in, kind=kind
         ),
         next_href=page.next_cursor
-        and link(
-            "changes_page", {"kind": kind, "change": change, **base, "cursor": page.next_cursor}, id=job_id
-        )
+        and link("changes_page", {"kind": kind, "change": change, **base, "cursor": page.next_cursor}, id=job_id)
         + "#findings",
         first_page=cursor is None,
     )

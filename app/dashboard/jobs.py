@@ -46,7 +46,10 @@ async def start_job(request: Request) -> Response:
     try:
         asked = SubmitRequest.model_validate(given)
         job, _ = await requests.submit(
-            database_of(request), settings_of(request), requester=requester_of(request), **asked.model_dump(by_alias=False)
+            database_of(request),
+            settings_of(request),
+            requester=requester_of(request),
+            **asked.model_dump(by_alias=False),
         )
     except ValidationError as error:
         refusal = "; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors())

@@ -25,7 +25,9 @@ from app.reports.summary import DEPTHS, read_summary
 router = APIRouter(prefix="/dashboard/jobs", route_class=PageRoute, include_in_schema=False)
 
 KindName = Literal["phantoms", "orphans", "mismatches"]
-QUERIES: dict[str, type[OrphansQuery]] = {query.kind.name: query for query in (PhantomsQuery, OrphansQuery, MismatchesQuery)}
+QUERIES: dict[str, type[OrphansQuery]] = {
+    query.kind.name: query for query in (PhantomsQuery, OrphansQuery, MismatchesQuery)
+}
 PAGE = 50
 
 
@@ -53,7 +55,9 @@ async def findings_page(
     """Show the findings of one kind: pictures of all, and a page of those that the filters let through."""
     asked = dict(request.query_params)
     if "" in asked.values():  # a form sends what was left empty, too
-        return go(request, "findings_page", {name: value for name, value in asked.items() if value}, id=job_id, kind=kind)
+        return go(
+            request, "findings_page", {name: value for name, value in asked.items() if value}, id=job_id, kind=kind
+        )
     words = WORDS[kind]
     query = QUERIES[kind].of(request)
     report = Report(words.kind, job_id, settings_of(request).grace, query.filters())
@@ -92,10 +96,10 @@ async def findings_page(
         next_href=page.next_cursor
         and link("findings_page", kept | {"cursor": page.next_cursor}, id=job_id, kind=kind) + "#findings",
         first_page=query.cursor is None,
-        without=lambda name: link(
-            "findings_page", {key: value for key, value in kept.items() if key != name}, id=job_id, kind=kind
-        )
-        + "#findings",
+        without=lambda name: (
+            link("findings_page", {key: value for key, value in kept.items() if key != name}, id=job_id, kind=kind)
+            + "#findings"
+        ),
         downloads=_downloads(request, job_id, kind, chosen),
     )
 
@@ -112,9 +116,7 @@ async def finding_page(
     """Show one finding: what the catalog says beside what S3 says, and what differs."""
     words = WORDS[kind]
     key = {"collectionId": collection_id, "granuleId": granule_id, "keyPath": key_path}
-    filters = Filters(
-        collection_id=collection_id or None, granule_id=granule_id or None, key_prefix=key_path
-    )
+    filters = Filters(collection_id=collection_id or None, granule_id=granule_id or None, key_prefix=key_path)
     report = Report(words.kind, job_id, settings_of(request).grace, filters)
     # The key less its last character comes right before it, or nearly so: PostgreSQL starts to look from there.
     after = tuple(key_path[:-1] if name == "keyPath" else key[name] for name in words.kind.key)

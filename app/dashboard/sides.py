@@ -33,7 +33,8 @@ def sides_of(finding: dict[str, Any], words: KindWords) -> list[Line]:
         return write(finding[name]) if name in words.kind.columns else None
 
     return [
-        Line(label, say(catalog, write), say(s3, write), field in differing) for label, catalog, s3, field, write in made
+        Line(label, say(catalog, write), say(s3, write), field in differing)
+        for label, catalog, s3, field, write in made
     ]
 
 

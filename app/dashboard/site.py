@@ -37,9 +37,10 @@ TEMPLATES.filters |= {
     "discrepancy": words.discrepancy,
     "counted": words.counted,
 }
-TEMPLATES.globals |= {name: getattr(words, name) for name in ("STATUSES", "WORDS", "PENDING", "LABELS", "DISCREPANCIES")}
+TEMPLATES.globals |= {
+    name: getattr(words, name) for name in ("STATUSES", "WORDS", "PENDING", "LABELS", "DISCREPANCIES")
+}
 TEMPLATES.globals["HAS_CHARTS"] = find_spec("plotly") is not None
-
 
 
 class Links:
@@ -56,12 +57,12 @@ class Links:
         return f"{self._root}{self._request.app.url_path_for(route, **path)}{asked}"
 
 
-def render(request: Request, template: str, /, status: int = 200, **context: Any) -> HTMLResponse:
+def render(request: Request, template: str, answer: int = 200, /, **context: Any) -> HTMLResponse:
     """Answer with a page."""
     body = TEMPLATES.get_template(template).render(
         link=Links(request), path=request.url.path, signed_in=settings_of(request).guarded, **context
     )
-    return HTMLResponse(body, status, HEADERS.get(status))
+    return HTMLResponse(body, answer, HEADERS.get(answer))
 
 
 def go(request: Request, route: str, query: dict[str, Any] | None = None, /, **path: object) -> RedirectResponse:

@@ -66,8 +66,8 @@ WORDS = {
             "mismatch",
             "Mismatches",
             "In both, but not the same: what is stored is not what the catalog says.",
-            "Another ETag or size means other content: archive the file again. Another storage class alone means another "
-            "price: correct the catalog, or move the object.",
+            "Another ETag or size means other content: archive the file again. Another storage class alone means "
+            "another price: correct the catalog, or move the object.",
         ),
     )
 }

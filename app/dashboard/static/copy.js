@@ -5,7 +5,7 @@ for (const button of document.querySelectorAll("button.copy")) {
   button.addEventListener("click", async () => {
     let done = "Copied";
     try {
-      await navigator.clipboard.writeText(button.dataset.copy);
+      await navigator.clipboard.writeText(button.previousElementSibling.textContent);
     } catch {
       getSelection().selectAllChildren(button.previousElementSibling);
       done = "Selected";
