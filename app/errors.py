@@ -179,6 +179,13 @@ class NotAllowed(ReconcileError):
     title = "That token may not do this"
 
 
+class CrossSite(ReconcileError):
+    """A browser sent a request for another site's page, or one that does not say for whose."""
+
+    name = "cross-site"
+    title = "That came from another site"
+
+
 class TooManyStreams(ReconcileError):
     """As many event streams are open as there may be."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.api import changes, docs, events, jobs, metrics, openapi, operations, orca, problems, reports
+from app.api import changes, docs, events, jobs, login, metrics, openapi, operations, orca, problems, reports
 from app.api.body_limit import BodyLimit
 from app.api.request_id import RequestId
 from app.api.security import BY_METHOD, MAY_READ
@@ -40,7 +40,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(module.router, dependencies=[BY_METHOD])
     for module in (orca, metrics):
         app.include_router(module.router, dependencies=[MAY_READ])
-    app.include_router(operations.router)
+    for module in (operations, login):
+        app.include_router(module.router)
     docs.install(app)
     dashboard.install(app)
     openapi.install(app)

@@ -43,6 +43,10 @@ class Settings(BaseSettings):
         default=(),
         description='JSON list of {"name", "sha256", "scopes"}; empty: no token is asked for, on loopback only',
     )
+    session_hours: float = Field(default=12, gt=0, le=24 * 365, description="how long a browser stays signed in")
+    session_secret: SecretStr | None = Field(
+        default=None, description="goes into the sessions' keys; set it where others can read the entries of API_TOKENS"
+    )
     grace_hours: float = Field(default=0, ge=0, description="findings this close to the inventory's time are pending")
     shrunk_fraction: float = Field(
         default=0.2, ge=0, le=1, description="warn when an inventory has that fraction fewer objects than the last"
@@ -69,6 +73,11 @@ class Settings(BaseSettings):
         if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("DATABASE_URL has to start with postgresql://")
         return url
+
+    @property
+    def guarded(self) -> bool:
+        """Whether callers have to say who they are."""
+        return bool(self.api_tokens)
 
     @property
     def spool(self) -> Path:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from app.api.problems import MEDIA_TYPE, STATUSES
-from app.errors import DatabaseNotReady, NotAllowed, NoToken, ReconcileError
+from app.errors import CrossSite, DatabaseNotReady, NotAllowed, NoToken, ReconcileError
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -19,7 +19,11 @@ def problems(
     *errors: type[ReconcileError], body: bool = False, parameters: bool = True, token: bool = True
 ) -> Responses:
     """Describe the problems of a route: those given, and those that body, parameters, token and database bring."""
-    met: tuple[type[ReconcileError], ...] = (*errors, *([NoToken, NotAllowed] if token else []), DatabaseNotReady)
+    met: tuple[type[ReconcileError], ...] = (
+        *errors,
+        *([NoToken, NotAllowed, CrossSite] if token else []),
+        DatabaseNotReady,
+    )
     named = [(STATUSES[error], error.name, error.title) for error in met]
     named += [INVALID_REQUEST] if body or parameters else []
     named += [UNREADABLE_BODY, LARGE_BODY] if body else []

@@ -17,6 +17,7 @@ from app.db.retry import may_pass
 from app.errors import (
     BadCursor,
     BadManifest,
+    CrossSite,
     DatabaseNotReady,
     EngineUnavailable,
     InventorySuperseded,
@@ -43,6 +44,7 @@ STATUSES: dict[type[ReconcileError], int] = {
     BadCursor: 400,
     NoToken: 401,
     NotAllowed: 403,
+    CrossSite: 403,
     LocationForbidden: 403,
     NoSuchJob: 404,
     ManifestNotFound: 404,

@@ -1,4 +1,4 @@
-"""Who may: bearer tokens, known to the service by their SHA-256 alone, each with what it may do."""
+"""Who may: bearer tokens, known to the service by their SHA-256 alone, or a browser's session that one opened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from app.api.origin import check_origin
 from app.api.parameters import settings_of
+from app.api.session import COOKIE, unseal
 from app.errors import NotAllowed, NoToken
 from app.settings import ApiToken, Scope, Settings
 
@@ -25,7 +27,7 @@ _bearer = HTTPBearer(auto_error=False, description="A token that `orca-reconcile
 
 def token_of(settings: Settings, text: str | None) -> ApiToken:
     """Find whose token this is. Raises `NoToken`."""
-    if not settings.api_tokens:
+    if not settings.guarded:
         return ANYBODY
     digest = hashlib.sha256((text or "").encode()).hexdigest()
     # Each one is compared, whatever the others gave, so that the time taken tells nothing.
@@ -33,6 +35,19 @@ def token_of(settings: Settings, text: str | None) -> ApiToken:
     if text is None or not matches:
         raise NoToken("Send a valid token: Authorization: Bearer <token>.")
     return matches[0]
+
+
+async def caller_of(request: Request, text: str | None) -> ApiToken:
+    """Find who sent a request, by the token in its header or by its cookie. Raises `NoToken`, `CrossSite`."""
+    settings = settings_of(request)
+    if text is None:
+        cookie = request.cookies.get(COOKIE) if settings.guarded else None
+        if request.method not in READING:
+            # A browser sends cookies, and reaches loopback, for any site's page; only a header is put there on purpose.
+            check_origin(request, proof=cookie is not None)
+        if cookie is not None:
+            return unseal(settings, cookie)
+    return token_of(settings, text)
 
 
 class Allowed:
@@ -47,8 +62,8 @@ class Allowed:
     async def __call__(
         self, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> None:
-        """Raise `NoToken` or `NotAllowed` unless the request may pass."""
-        token = token_of(settings_of(request), credentials.credentials if credentials else None)
+        """Raise `NoToken`, `CrossSite` or `NotAllowed` unless the request may pass."""
+        token = await caller_of(request, credentials.credentials if credentials else None)
         needed = self._scope or (Scope.READ if request.method in READING else Scope.WRITE)
         if needed not in token.scopes:
             raise NotAllowed(f"This token may not {needed}: its scopes are {', '.join(sorted(token.scopes))}.")

@@ -1,0 +1,74 @@
+"""Signing in with a browser: a token in exchange for a cookie, which no script can read and no other site can use."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlencode
+
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse
+
+from app.api.origin import check_origin
+from app.api.parameters import settings_of
+from app.api.security import token_of
+from app.api.session import COOKIE, seal
+from app.errors import NoToken
+
+router = APIRouter(include_in_schema=False)
+
+log = structlog.get_logger()
+
+_HERE = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]{0,2000}")
+"""A path of this service. A browser takes `//host` and `/\\host` for another one, and drops control characters."""
+
+
+@router.post("/login")
+async def log_in(request: Request) -> RedirectResponse:
+    """Take the form's `token`, give the session's cookie, and lead to the form's `next`, a path of this service.
+
+    A browser whose token is not valid is led back to the page that asks for it, with `refused=1`; any other client gets
+    the problem. Raises `NoToken`, `CrossSite`.
+    """
+    check_origin(request, proof=False)
+    form = parse_qs((await request.body()).decode(errors="replace"))
+    onward = path_here(request, form.get("next", [""])[0])
+    settings = settings_of(request)
+    try:
+        token = token_of(settings, form.get("token", [""])[0].strip())
+    except NoToken:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise
+        query = urlencode({"refused": "1", "next": onward})
+        return RedirectResponse(f"{_root(request)}/login?{query}", 303)
+    answer = RedirectResponse(onward, 303)
+    if settings.guarded:
+        log.info("login", who=token.name)
+        answer.set_cookie(
+            COOKIE,
+            seal(settings, token),
+            max_age=int(settings.session_hours * 3600),
+            path="/",
+            secure=request.url.scheme == "https",
+            httponly=True,
+            samesite="strict",
+        )
+    return answer
+
+
+@router.post("/logout")
+async def log_out(request: Request) -> RedirectResponse:
+    """Take the cookie away, and lead to the page that asks for a token. Raises `CrossSite`."""
+    check_origin(request, proof=False)
+    answer = RedirectResponse(f"{_root(request)}/login", 303)
+    answer.delete_cookie(COOKIE, path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict")
+    return answer
+
+
+def _root(request: Request) -> str:
+    return str(request.scope.get("root_path", ""))
+
+
+def path_here(request: Request, given: str) -> str:
+    """Give the path to go on to; whatever would lead to another site leads to the first page."""
+    return given if _HERE.fullmatch(given) else f"{_root(request)}/"
