@@ -75,7 +75,7 @@ def reconcile(client: httpx.Client, manifest: Path) -> dict[str, object]:
 
 
 def earlier_inventories(folder: Path) -> Iterator[Path]:
-    """Write the inventories of the two weeks before: nothing was missing at first, then half the collections lost files."""
+    """Write the inventories of two weeks before: nothing was missing at first, then half the collections lost files."""
     expected = set(json.loads((folder / "expected.json").read_text())["phantoms"])
     with (folder / "catalog.csv").open(newline="", encoding="utf-8") as lines:
         losing = sorted({row["collection_id"] for row in csv.DictReader(lines) if row["key_path"] in expected})

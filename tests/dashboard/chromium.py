@@ -50,7 +50,9 @@ class Visit:
         self.address = address
         self.elsewhere: list[str] = []
         self.errors: list[str] = []
-        page.on("request", lambda request: None if request.url.startswith(address) else self.elsewhere.append(request.url))
+        page.on(
+            "request", lambda request: None if request.url.startswith(address) else self.elsewhere.append(request.url)
+        )
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
 

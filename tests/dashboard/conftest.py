@@ -46,12 +46,12 @@ async def served(server: Server, tmp_path_factory: pytest.TempPathFactory) -> As
         environment = {"RECONCILE_DATABASE_URL": server.url(name), "RECONCILE_DATA_DIR": str(base)}
         command("generate", "--files", str(FILES), "--out", str(folder), "--findings", "0.04")
         command("catalog", "load", str(folder / "catalog.csv"), **environment)
-        with serving(base / "log", **environment) as (client, _):
-            for manifest in (*earlier_inventories(folder), folder / "inventory" / "manifest.json"):
-                job = reconcile(client, manifest.as_uri())
+        with serving(base / "log", **environment) as (service, _):
+            for path in (*earlier_inventories(folder), folder / "inventory" / "manifest.json"):
+                job = reconcile(service, path.as_uri())
             assert job["errorMessage"] is None
             expected = json.loads((folder / "expected.json").read_text())
-            yield Served(str(client.base_url).rstrip("/"), folder, server.url(name), expected, job["id"])
+            yield Served(str(service.base_url).rstrip("/"), folder, server.url(name), expected, job["id"])
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -60,11 +60,11 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
-def reconcile(client: httpx.Client, manifest_url: str) -> dict[str, Any]:
-    job: dict[str, Any] = client.post("/jobs", json={"manifestUrl": manifest_url}).json()
+def reconcile(service: httpx.Client, manifest_url: str) -> dict[str, Any]:
+    job: dict[str, Any] = service.post("/jobs", json={"manifestUrl": manifest_url}).json()
     deadline = time.monotonic() + PATIENCE_S
     while job["status"] not in {"success", "error"}:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-        job = client.get(f"/jobs/{job['id']}").json()
+        job = service.get(f"/jobs/{job['id']}").json()
     return job

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import httpx
@@ -28,8 +28,13 @@ PAGES = {
 PROBLEMS = ["/dashboard/jobs/999", "/dashboard/jobs/{job}/mismatches?discrepancyType=colour", "/dashboard/nowhere"]
 
 
+def first_mismatch(served: Served, query: str) -> dict[str, Any]:
+    page = httpx.get(f"{served.address}/reports/{served.job_id}/mismatches{query}").raise_for_status().json()
+    return dict(page["mismatches"][0])
+
+
 def place(served: Served, name: str) -> str:
-    finding = httpx.get(f"{served.address}/reports/{served.job_id}/mismatches?limit=1").json()["mismatches"][0]
+    finding = first_mismatch(served, "?limit=1")
     query = urlencode({key: finding[key] for key in ("collectionId", "granuleId", "keyPath")})
     detail = f"/dashboard/jobs/{served.job_id}/mismatches/finding?{query}"
     return PAGES.get(name, name).replace("{finding}", detail).format(bucket=served.bucket, job=served.job_id)
@@ -71,7 +76,12 @@ async def test_pages_can_be_read_without_javascript(served: Served, browser: Bro
         await page.goto(place(served, "phantoms"))
         await page.locator(".bars a").first.click()
         await expect(page.get_by_role("heading", name="Those that are chosen")).to_be_visible()
-        await page.get_by_text("By day").or_(page.get_by_text("By month")).or_(page.get_by_text("By year")).first.is_visible()
+        await (
+            page.get_by_text("By day")
+            .or_(page.get_by_text("By month"))
+            .or_(page.get_by_text("By year"))
+            .first.is_visible()
+        )
         await expect(page.get_by_role("table", name="Phantoms of job")).to_be_visible()
 
 
@@ -109,8 +119,7 @@ async def test_pages_of_findings_lead_on_to_the_last(served: Served, browser: Br
 
 
 async def test_both_sides_of_a_mismatch_say_what_differs(served: Served, browser: Browser) -> None:
-    finding = httpx.get(f"{served.address}/reports/{served.job_id}/mismatches?discrepancyType=size_in_bytes&limit=1")
-    size = finding.json()["mismatches"][0]
+    size = first_mismatch(served, "?discrepancyType=size_in_bytes&limit=1")
     async with visiting(browser, served.address) as visit:
         page = visit.page
         await page.goto(place(served, "/dashboard/jobs/{job}/mismatches?discrepancyType=size_in_bytes"))
