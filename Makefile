@@ -6,7 +6,7 @@ FILES ?= 20000
 BENCH_FILES ?= $(if $(filter command line,$(origin FILES)),$(FILES),5000000)
 JOBS ?= auto
 
-.PHONY: test-spark help install install-dev demo serve test check format lock openapi bench clean
+.PHONY: test-spark help install install-dev demo serve test check format lock openapi bench screenshots clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ lock: install-dev ## Resolve the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts --extra sqs -c requirements.txt pyproject.toml -o requirements-sqs.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+screenshots: install-dev ## Take the screenshots in docs/ of what make demo left
+	$(BIN)/python -m benchmarks.screenshots
 
 bench: install-dev ## Measure, and write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.run --files $(BENCH_FILES)

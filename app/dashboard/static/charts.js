@@ -27,14 +27,16 @@ function traces(chart) {
 
 function draw(chart) {
   const axis = { color: colour("--muted"), gridcolor: colour("--line"), zeroline: false, fixedrange: true };
+  const shown = traces(chart);
+  const most = Math.max(...shown.flatMap((trace) => trace.y));
   const layout = {
     autosize: true, margin: { l: 48, r: 12, t: 8, b: 36 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 13, color: colour("--muted") }, hovermode: "closest",
     legend: { orientation: "h", y: 1.16 }, showlegend: chart.dataset.chart === "trend",
-    xaxis: { ...axis, type: chart.dataset.chart === "trend" ? "date" : "category", nticks: 8 },
-    yaxis: { ...axis, rangemode: "tozero", tickformat: ",d", nticks: 5 },
+    xaxis: { ...axis, type: chart.dataset.chart === "trend" ? "date" : "category", nticks: chart.dataset.chart === "trend" ? 8 : 4, tickangle: 0 },
+    yaxis: { ...axis, rangemode: "tozero", tickformat: ",d", nticks: 5, ...(most < 5 ? { dtick: 1 } : {}) },
   };
-  Plotly.react(chart, traces(chart), layout, { displayModeBar: false, responsive: true });
+  Plotly.react(chart, shown, layout, { displayModeBar: false, responsive: true });
 }
 
 for (const chart of document.querySelectorAll(".chart")) {
