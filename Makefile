@@ -9,7 +9,7 @@ JDBC_DRIVER := /usr/share/java/postgresql.jar
 # 500 MB that are of no use without the other two; the tests say what is missing.
 SPARK_SERVER := $(and $(shell command -v java),$(wildcard $(JDBC_DRIVER)),.venv-spark/installed)
 
-.PHONY: help install install-dev demo serve test test-spark check format lock openapi bench bench-spark clean
+.PHONY: help install install-dev demo serve test test-spark check format lock openapi bench bench-spark screenshots clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,11 +65,14 @@ openapi: install ## Write openapi.json anew
 	$(BIN)/orca-reconcile openapi > openapi.json
 
 lock: install-dev ## Resolve the dependencies anew
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra sqs -c requirements.txt pyproject.toml -o requirements-sqs.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra sqs --extra spark -c requirements-sqs.txt pyproject.toml -o requirements-spark.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts --extra sqs -c requirements.txt pyproject.toml -o requirements-sqs.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts --extra sqs --extra spark -c requirements-sqs.txt pyproject.toml -o requirements-spark.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group spark-server -o requirements-spark-server.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+screenshots: install-dev ## Take the screenshots in docs/ of what make demo left
+	$(BIN)/python -m benchmarks.screenshots
 
 bench: install-dev ## Measure, and write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.run --files $(BENCH_FILES)

@@ -6,6 +6,7 @@ Ends with exit code 0 only if every finding of the three reports is the expected
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import subprocess
@@ -13,11 +14,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 from rich.table import Table
 
+from app.samples.earlier import write_earlier
 from app.settings import Settings
 from app.terminal import findings_table, out
 
@@ -71,6 +74,15 @@ def reconcile(client: httpx.Client, manifest: Path) -> dict[str, object]:
     return dict(job)
 
 
+def earlier_inventories(folder: Path) -> Iterator[Path]:
+    """Write the inventories of two weeks before: nothing was missing at first, then half the collections lost files."""
+    expected = set(json.loads((folder / "expected.json").read_text())["phantoms"])
+    with (folder / "catalog.csv").open(newline="", encoding="utf-8") as lines:
+        losing = sorted({row["collection_id"] for row in csv.DictReader(lines) if row["key_path"] in expected})
+    for weeks, lost in ((2, []), (1, losing[: len(losing) // 2])):
+        yield write_earlier(folder, folder / f"inventory-{weeks}", before=timedelta(weeks=weeks), lost=lost)
+
+
 def main() -> int:
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -84,6 +96,8 @@ def main() -> int:
     subprocess.run([*COMMAND, "catalog", "load", str(folder / "catalog.csv")], check=True)  # noqa: S603
     expected = json.loads((folder / "expected.json").read_text())
     with service(folder / "service.log") as client:
+        for manifest in earlier_inventories(folder):
+            reconcile(client, manifest)
         job = reconcile(client, folder / "inventory" / "manifest.json")
         if job["status"] != "success":
             out.print(f"[red]The job ended in error:[/red] {job['errorMessage']}")
@@ -103,7 +117,7 @@ def main() -> int:
     )
     verdict = "[green]Every finding is the expected one.[/green]"
     out.print(verdict if same else "[red]The findings are not the expected ones.[/red]")
-    out.print("[bold]make serve[/bold] serves them on http://127.0.0.1:8000/docs")
+    out.print("[bold]make serve[/bold] shows them in a browser: http://127.0.0.1:8000/")
     return 0 if same else 1
 
 

@@ -17,6 +17,7 @@ from app.api.headers import SecurityHeaders
 from app.api.issuer import Issuer
 from app.api.request_id import RequestId
 from app.api.security import BY_METHOD, MAY_READ
+from app.dashboard import installing as dashboard
 from app.db.opening import open_database
 from app.db.reader import Reader
 from app.jobs.feed import Feed
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for module in (operations, login):
         app.include_router(module.router)
     docs.install(app)
+    dashboard.install(app)
     openapi.install(app)
     problems.install(app)
     app.add_middleware(BodyLimit)

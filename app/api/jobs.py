@@ -46,25 +46,36 @@ async def list_jobs(
     cursor: Cursor = None,
 ) -> JobsAnswer:
     """List jobs, the newest inventory first."""
-    listing = Listing("jobs", (status, archive_location), (int, int))
+    listing = jobs_listing(status, archive_location)
     async with database_of(request).reading() as connection:
         jobs = await store.list_jobs(
             connection,
             status=status,
             archive_location=archive_location,
             limit=limit + 1,
-            after=None if cursor is None else _after(listing, cursor),
+            after=None if cursor is None else jobs_after(listing, cursor),
         )
-    another = len(jobs) > limit
-    last = jobs[limit - 1] if another else None
+    next_cursor = next_jobs_cursor(listing, jobs, limit)
     return JobsAnswer(
-        jobs=[JobAnswer.of(job) for job in jobs[:limit]],
-        another_page=another,
-        next_cursor=last and listing.cursor(((last.inventory_creation_time - EPOCH) // _MICROSECOND, last.id)),
+        jobs=[JobAnswer.of(job) for job in jobs[:limit]], another_page=next_cursor is not None, next_cursor=next_cursor
     )
 
 
-def _after(listing: Listing, cursor: str) -> tuple[datetime, int]:
+def jobs_listing(status: JobStatus | None, archive_location: str | None) -> Listing:
+    """Say to what a cursor of a list of jobs belongs."""
+    return Listing("jobs", (status, archive_location), (int, int))
+
+
+def next_jobs_cursor(listing: Listing, jobs: list[Job], limit: int) -> str | None:
+    """Give the cursor of the page that follows the first `limit` of some jobs; None where no more were read."""
+    if len(jobs) <= limit:
+        return None
+    last = jobs[limit - 1]
+    return listing.cursor(((last.inventory_creation_time - EPOCH) // _MICROSECOND, last.id))
+
+
+def jobs_after(listing: Listing, cursor: str) -> tuple[datetime, int]:
+    """Read where a page of jobs begins. Raises `BadCursor`."""
     time, job_id = listing.after(cursor)
     assert isinstance(time, int)  # noqa: S101  (the listing says so)
     assert isinstance(job_id, int)  # noqa: S101  (the listing says so)

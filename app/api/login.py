@@ -36,7 +36,7 @@ async def log_in(request: Request) -> RedirectResponse:
     """
     check_origin(request, proof=False)
     form = parse_qs((await request.body()).decode(errors="replace"))
-    onward = _path(request, form.get("next", [""])[0])
+    onward = path_here(request, form.get("next", [""])[0])
     text = form.get("token", [""])[0].strip()
     settings = settings_of(request)
     try:
@@ -80,6 +80,6 @@ def _root(request: Request) -> str:
     return str(request.scope.get("root_path", ""))
 
 
-def _path(request: Request, given: str) -> str:
+def path_here(request: Request, given: str) -> str:
     """Give the path to go on to; whatever would lead to another site leads to the first page."""
     return given if _HERE.fullmatch(given) else f"{_root(request)}/"

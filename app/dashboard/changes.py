@@ -1,0 +1,69 @@
+"""What changed since an earlier job: what is new, what is resolved, and what persists since when."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.api.parameters import Cursor, JobId, JobIdNumber, database_of, settings_of
+from app.dashboard.reports import KindName, items
+from app.dashboard.site import Links, PageRoute, go, render
+from app.dashboard.words import WORDS
+from app.jobs import store
+from app.reports.change_pages import MOST_JOBS, Change
+from app.reports.changes import Wanted, read_changes
+
+router = APIRouter(prefix="/dashboard/jobs", route_class=PageRoute, include_in_schema=False)
+
+PAGE = 50
+
+
+@router.get("/{id}/changes")
+async def changes_page(
+    request: Request,
+    job_id: JobId,
+    kind: KindName = "phantoms",
+    change: Change = "new",
+    against: JobIdNumber | None = None,
+    min_jobs: Annotated[int, Query(alias="minJobs", ge=1, le=MOST_JOBS)] = 1,
+    cursor: Cursor = None,
+) -> Response:
+    """Show how many findings are new, resolved and persisting, and a page of one kind with since when each is there."""
+    asked = dict(request.query_params)
+    if "" in asked.values():  # a form sends what was left empty, too
+        return go(request, "changes_page", {name: value for name, value in asked.items() if value}, id=job_id)
+    words = WORDS[kind]
+    wanted = Wanted(words.kind, change, min_jobs, PAGE, cursor)
+    compared = await read_changes(
+        database_of(request), job_id, grace=settings_of(request).grace, against=against, wanted=wanted
+    )
+    async with database_of(request).reading() as connection:
+        job = await store.get_job(connection, job_id)
+    link = Links(request)
+    base = {"against": against, "minJobs": None if min_jobs == 1 else min_jobs}
+    page = compared.page
+    assert page is not None  # noqa: S101  (one was wanted)
+    shown_in = compared.pair.against.job_id if change == "resolved" and compared.pair.against else job_id
+    return render(
+        request,
+        "changes.html",
+        job=job,
+        words=words,
+        tab="changes",
+        change=change,
+        min_jobs=min_jobs,
+        compared=compared,
+        earlier=compared.pair.history[1:],
+        findings=items(page),
+        address=lambda kind, change: (
+            link("changes_page", {"kind": kind, "change": change, **base}, id=job_id) + "#findings"
+        ),
+        detail=lambda finding: link(
+            "finding_page", {name: finding[name] for name in words.kind.key}, id=shown_in, kind=kind
+        ),
+        next_href=page.next_cursor
+        and link("changes_page", {"kind": kind, "change": change, **base, "cursor": page.next_cursor}, id=job_id)
+        + "#findings",
+        first_page=cursor is None,
+    )

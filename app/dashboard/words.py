@@ -1,0 +1,117 @@
+"""How the pages put things: numbers, sizes, times, and what each kind of finding means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import combinations
+
+from app.reports.findings import MISMATCHES, ORPHANS, PHANTOMS, Kind
+from app.reports.summary import FindingKind, Tallies, Tally
+
+FIELDS = {"etag": "ETag", "size_in_bytes": "size", "storage_class": "storage class"}
+LABELS = {
+    "collectionId": "Collection",
+    "granuleId": "Granule",
+    "keyPrefix": "Keys that begin with",
+    "discrepancyType": "What differs",
+    "pending": "Pending",
+}
+DISCREPANCIES = [", ".join(held) for size in range(1, len(FIELDS) + 1) for held in combinations(FIELDS, size)]
+STATUSES = {
+    "getting S3 list": "reading the inventory",
+    "staged": "staged",
+    "generating reports": "comparing",
+    "error": "failed",
+    "success": "done",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KindWords:
+    """One kind of finding in the words of the pages."""
+
+    kind: Kind
+    one: FindingKind
+    title: str
+    meaning: str
+    advice: str
+
+    def tally(self, tallies: Tallies) -> Tally:
+        """Give this kind's part of some tallies."""
+        tally: Tally = getattr(tallies, self.one)
+        return tally
+
+
+WORDS = {
+    words.kind.name: words
+    for words in (
+        KindWords(
+            PHANTOMS,
+            "phantom",
+            "Phantoms",
+            "In the catalog, but not in S3: these files may be lost.",
+            "Look for another copy and archive the files again. If they were deleted on purpose, take them out of the "
+            "catalog.",
+        ),
+        KindWords(
+            ORPHANS,
+            "orphan",
+            "Orphans",
+            "In S3, but not in the catalog: paid for, and nobody can find them.",
+            "Enter the files into the catalog, or delete them: the S3 Batch download is a manifest for that.",
+        ),
+        KindWords(
+            MISMATCHES,
+            "mismatch",
+            "Mismatches",
+            "In both, but not the same: what is stored is not what the catalog says.",
+            "Another ETag or size means other content: archive the file again. Another storage class alone means "
+            "another price: correct the catalog, or move the object.",
+        ),
+    )
+}
+
+PENDING = "May only have been on its way while S3 made its list: look again after the next inventory."
+
+
+def number(value: int) -> str:
+    """Write a number with its thousands apart: 1,234,567."""
+    return f"{value:,}"
+
+
+def size(value: int) -> str:
+    """Write a number of bytes with three digits: 1.23 GB."""
+    amount = float(value)
+    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
+        if amount < 999.5 or unit == "PB":  # noqa: PLR2004  (what rounds to 1000 is one of the next unit)
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.3g} {unit}"
+        amount /= 1000
+    raise AssertionError
+
+
+def moment(value: datetime) -> str:
+    """Write a time to the minute, in UTC."""
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def day(value: datetime) -> str:
+    """Write a day, in UTC, as a person would: 7 May 2024."""
+    value = value.astimezone(UTC)
+    return f"{value.day} {value:%B %Y}"
+
+
+def of_milliseconds(value: int) -> datetime:
+    """Read a time as the reports give it."""
+    return datetime.fromtimestamp(value / 1000, UTC)
+
+
+def discrepancy(value: str) -> str:
+    """Say what differs: `etag, size_in_bytes` is "ETag and size"."""
+    names = [FIELDS.get(name, name) for name in value.split(", ")]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def counted(value: int, one: str, many: str | None = None) -> str:
+    """Write a number with its noun: 1 job, 2 jobs."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
