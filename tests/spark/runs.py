@@ -16,7 +16,7 @@ from app.jobs.runner import Runner
 from app.settings import Settings
 from tests.support.manifests import look
 
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 
 
 def settings_for(folder: Path, remote: str) -> Settings:

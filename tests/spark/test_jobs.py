@@ -11,7 +11,6 @@ from uuid import uuid4
 import httpx
 import pytest
 from pyspark.sql.connect.client.retries import DefaultPolicy
-from sqlalchemy import text
 
 from app.compare import spark as engine_module
 from app.compare import spark_cluster
@@ -39,7 +38,7 @@ async def test_a_large_inventory_goes_to_the_cluster_by_itself(on_tcp: Database,
     with serving(tmp_path / "log", **environment) as (client, _):
         job = client.post("/jobs", json={"manifestUrl": manifest.as_uri()}).raise_for_status().json()
         assert job["engine"] == "spark"
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(150):
             while job["status"] not in {"success", "error"}:
                 await asyncio.sleep(0.1)
                 job = await asyncio.to_thread(_job, client, job["id"])
@@ -92,24 +91,6 @@ async def test_a_cluster_that_says_nothing_is_not_waited_for(on_tcp: Database, t
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_cluster_that_is_stuck_is_not_waited_for(
-    on_tcp: Database, remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    defaults = engine_module.SparkEngine.__init__.__kwdefaults__
-    assert defaults
-    monkeypatch.setitem(defaults, "patience", 4.0)
-    monkeypatch.setattr(spark_cluster, "ANSWER_S", 20.0)
-    manifest = listed_in(tmp_path, "CSV", [data_file("CSV", [Row("a")])])
-    async with on_tcp.transaction() as connection:
-        # Which of all that reads and writes, only the cluster does before the end.
-        await connection.execute(text("LOCK TABLE orca.storage_class IN ACCESS EXCLUSIVE MODE"))
-        job = await run_once(on_tcp, settings_for(tmp_path, remote), manifest)
-    assert (job.status, job.attempt) == ("error", 1)
-    said = r"The Spark cluster made no progress for 4 s while (verifying|comparing)"  # the former where it is cold and slow
-    assert re.match(said, job.error_message or "")
-
-
-@pytest.mark.usefixtures("impatient")
 async def test_a_cluster_that_comes_back_is_used(on_tcp: Database, remote: str, tmp_path: Path) -> None:
     manifest, expected = await generated(on_tcp, tmp_path, 2_000)
     wire = Wire(remote)
@@ -143,10 +124,10 @@ async def test_a_cancelled_job_stops_on_the_cluster_too(
         assert job.progress
         assert job.progress.unit == "tasks"
         assert job.progress.total
-        await works(wanted=True, seconds=5)
+        await works(wanted=True, seconds=20)
         await cancel(on_tcp, job.id)
-        job = await until(on_tcp, job, lambda now: now.ended, seconds=3)
-        await works(wanted=False, seconds=2)
+        job = await until(on_tcp, job, lambda now: now.ended, seconds=4)
+        await works(wanted=False, seconds=4)
     assert (job.status, job.error_message) == ("error", "cancelled")
 
 

@@ -22,7 +22,7 @@ import pytest
 
 DRIVER = Path("/usr/share/java/postgresql.jar")
 INSTALLED = Path(__file__).parents[2] / ".venv-spark"  # by `make test`, where the rest is there
-START_SECONDS = 90
+START_SECONDS = 180
 UNPRIVILEGED = "pgserver"  # PostgreSQL refuses to run as root
 CONNECT = "org.apache.spark.sql.connect.service.SparkConnectServer"
 _HERE = ("--host", "127.0.0.1", "--webui-port", "0")
