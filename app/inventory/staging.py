@@ -64,6 +64,12 @@ async def seal(database: Database, run_id: int, inventory: InventoryFiles) -> No
         raise await asyncio.to_thread(inventory.explain_duplicate, key) from error
 
 
+async def is_loaded(connection: AsyncConnection, run_id: int) -> bool:
+    """Tell whether what `load` loaded stands apart, and is no partition yet."""
+    table = text("SELECT to_regclass(format('orca.%I', 'reconcile_load_' || CAST(:run AS int8))) IS NOT NULL")
+    return bool((await connection.execute(table, {"run": run_id})).scalar_one())
+
+
 async def attach(connection: AsyncConnection, run_id: int) -> None:
     """Make the sealed rows the archive location's partition, in the caller's transaction; waits little for locks."""
     await connection.execute(text("SET LOCAL lock_timeout = '5s'"))
