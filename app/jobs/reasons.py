@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import duckdb
+
 from app.db.retry import DISK_FULL, may_pass, sqlstate
 from app.errors import ReconcileError
 
@@ -17,6 +19,12 @@ def reason(error: BaseException) -> str:
         return f"The database did not stay reachable{f' (SQLSTATE {state})' if state else ''}."
     if state is not None:
         return f"The database refused the work (SQLSTATE {state}); the service's log says more."
+    if isinstance(error, duckdb.OutOfMemoryException):
+        # DuckDB says so too when the disk has no room for what it would spill.
+        return (
+            "There was not enough memory, nor room on the disk to do with less: "
+            "raise RECONCILE_MEMORY_LIMIT, or make room in RECONCILE_SPOOL_DIR."
+        )
     if isinstance(error, OSError) and error.strerror:
         return f"The machine that did the work could not go on: {error.strerror}."
     return f"The service met a fault of its own ({type(error).__name__}); its log says more."

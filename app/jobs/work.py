@@ -43,6 +43,7 @@ async def work(database: Database, settings: Settings, run: Run, report: Report)
         if await _stage(database, run, inventory, report):
             await _compare(database, settings, run, PostgresEngine(), report)
     else:
+        settings.spool.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder of a path only
         spill = settings.spool / f"run-{run.id}"
         engine = DuckdbEngine(database.url, inventory, memory_limit=settings.memory_limit, spill=spill)
         await _compare(database, settings, run, engine, report)

@@ -12,6 +12,7 @@ import pytest_asyncio
 from app.jobs.model import EngineName
 from app.settings import Settings
 from tests.faults.scene import Scene
+from tests.support.cluster import Cluster, cluster
 from tests.support.postgres import Server
 from tests.support.seaweed import Seaweed
 from tests.support.unruly import Unruly, unruly
@@ -31,6 +32,14 @@ async def store(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
         for name, value in {**seaweed.environment, "AWS_ENDPOINT_URL": proxy.endpoint}.items():
             monkeypatch.setenv(name, value)
         yield proxy
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def own_server() -> AsyncIterator[Cluster]:
+    """Give a PostgreSQL that the test may stop."""
+    with cluster() as server:
+        await server.make_template()
+        yield server
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -263,10 +263,11 @@ class Scene:
     async def nothing_is_left(self) -> None:
         """See that runners that have gone left no lock, table, session or file; PostgreSQL may need a moment to see it."""
         assert await self.do(UNBALANCED) == 0
+        left = ""
         try:
-            async with asyncio.timeout(5):
-                while await self.do(LEFT_BEHIND):
+            async with asyncio.timeout(15):
+                while left := await self.do(LEFT_BEHIND):
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise AssertionError(await self.do(LEFT_BEHIND)) from None
+            raise AssertionError(left) from None
         assert [path.relative_to(self.settings.spool) for path in self.settings.spool.rglob("*")] == []

@@ -23,21 +23,21 @@ class Cluster(Server):
     """A running server in a folder with a short path, since its Unix socket lies in it."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._run("initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", str(folder / "data"))
         self.start()
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
-        return f"postgresql://{user}:@/{database}?host={self._folder}"
+        return f"postgresql://{user}:@/{database}?host={self.folder}"
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        options = f"-h '' -k {self._folder} -c fsync=off -c max_connections=150"
-        self._run("pg_ctl", "-w", "-D", str(self._folder / "data"), "-l", str(self._folder / "log"), "-o", options, "start")
+        options = f"-h '' -k {self.folder} -c fsync=off -c max_connections=150"
+        self._run("pg_ctl", "-w", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-o", options, "start")
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """Stop it: `fast` ends its sessions in order, `immediate` is as if the machine had lost its power."""
-        self._run("pg_ctl", "-w", "-m", mode, "-D", str(self._folder / "data"), "stop")
+        self._run("pg_ctl", "-w", "-m", mode, "-D", str(self.folder / "data"), "stop")
 
     def _run(self, name: str, *arguments: str) -> None:
         subprocess.run(
@@ -45,7 +45,7 @@ class Cluster(Server):
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            cwd=self._folder,
+            cwd=self.folder,
             user=UNPRIVILEGED if os.geteuid() == 0 else None,
         )
 
