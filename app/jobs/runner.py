@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +27,7 @@ from app.settings import Settings
 
 POLL_S = 5.0
 RETRIES = 3
+SWEEP_S = 3.0  # of the 10 s in which a runner stops
 
 log = structlog.get_logger()
 
@@ -57,6 +59,9 @@ class Runner:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(Exception):  # the next start of this machine's runner sweeps what this cannot
+            async with asyncio.timeout(SWEEP_S):
+                await sweep(self._database, self._settings.spool)
 
     async def _keep_working(self) -> None:
         while True:

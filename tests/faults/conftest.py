@@ -11,11 +11,13 @@ import pytest_asyncio
 
 from app.jobs.model import EngineName
 from app.settings import Settings
-from tests.faults.scene import Scene
 from tests.support.cluster import Cluster, cluster
 from tests.support.postgres import Server
 from tests.support.seaweed import Seaweed
 from tests.support.unruly import Unruly, unruly
+
+pytest.register_assert_rewrite("tests.faults.scene")
+from tests.faults.scene import Scene  # noqa: E402  (its asserts say what they saw only from here on)
 
 
 class Scenes(Protocol):

@@ -10,7 +10,7 @@ import pytest
 
 from app.jobs.model import EngineName
 from tests.faults.conftest import Scenes
-from tests.faults.scene import COMPARING, FETCHING, OTHERS, PHASES, STAGING
+from tests.faults.scene import COMPARING, FETCHING, LOADING, OTHERS, PHASES, PUBLISHING, STAGING
 from tests.support.cluster import Cluster
 from tests.support.wire import Moment, wire
 
@@ -43,8 +43,8 @@ async def test_each_connection_that_is_cut_is_done_without(scenes: Scenes, engin
         await scene.is_right()
         return there_was
 
-    expected = {"lock", "listener"} | ({"stream"} if (engine, place) == ("duckdb", COMPARING) else set())
-    expected |= set() if place in {FETCHING, STAGING} else {"transaction"}
+    expected = {"lock", "listener", *({"transaction"} if place in {COMPARING, PUBLISHING} else ())}
+    expected |= {"stream"} if place == LOADING else set()
     if place == FETCHING:
         there = [await cut(role) for role in ROLES]  # they share the store, which lets all go on at once
     else:
