@@ -6,7 +6,7 @@ FILES ?= 20000
 BENCH_FILES ?= $(if $(filter command line,$(origin FILES)),$(FILES),5000000)
 JOBS ?= auto
 
-.PHONY: test-spark help install install-dev demo serve test check format lock openapi bench clean
+.PHONY: test-spark help install install-dev demo serve test check format lock openapi bench soak clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ lock: install-dev ## Resolve the dependencies anew
 
 bench: install-dev ## Measure, and write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.run --files $(BENCH_FILES)
+
+soak: install-dev ## Run 200 jobs on three replicas under random faults for SOAK_MINUTES=10, and write benchmarks/soak.md
+	$(BIN)/python -m benchmarks.soak
 
 clean: ## Remove what was installed and the demo's data
 	rm -rf .venv .reconcile .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 """`make soak`: 200 jobs on three replicas that are killed, frozen, stopped and cut off all the while.
 
-Ends with exit code 0 only if the reports of every job are the expected ones and nothing is left, and writes its figures to
-`soak.md`. The minutes are those of SOAK_MINUTES.
+Ends with exit code 0 only if the reports of every job are the expected ones and nothing is left, and writes its figures
+to `soak.md`. The minutes are those of SOAK_MINUTES.
 """
 
 from __future__ import annotations
@@ -64,11 +64,18 @@ class Replica:
     _process: asyncio.subprocess.Process | None = None
 
     async def keep(self) -> None:
+        """Run it, again and again, until cancelled."""
         try:
             while True:
                 with self.log.open("ab") as log:
                     self._process = await asyncio.create_subprocess_exec(
-                        sys.executable, "-m", "app.cli", "work", env={**os.environ, **self.environment}, stdout=log, stderr=log
+                        sys.executable,
+                        "-m",
+                        "app.cli",
+                        "work",
+                        env={**os.environ, **self.environment},
+                        stdout=log,
+                        stderr=log,
                     )
                 self.starts += 1
                 await self._process.wait()
@@ -80,6 +87,7 @@ class Replica:
                     await self._process.wait()
 
     def send(self, sign: signal.Signals) -> None:
+        """Send a signal, if it runs."""
         with suppress(ProcessLookupError):
             if self._process:
                 self._process.send_signal(sign)
@@ -130,23 +138,28 @@ class Soak:
                 return
 
     async def kill(self) -> None:
+        """Kill a replica."""
         self.chance.choice(self.replicas).send(signal.SIGKILL)
 
     async def stop(self) -> None:
+        """Tell a replica to stop."""
         self.chance.choice(self.replicas).send(signal.SIGTERM)
 
     async def freeze(self) -> None:
+        """Freeze a replica for a while; it may have lost its connections when it wakes."""
         replica = self.chance.choice(self.replicas)
         replica.send(signal.SIGSTOP)
         await asyncio.sleep(self.chance.uniform(*DOWN_S))
-        if self.chance.random() < 0.5:  # noqa: PLR2004, S311
+        if self.chance.random() < 0.5:
             await self.value(OTHERS, connections=1000)  # it has lost its locks when it wakes
         replica.send(signal.SIGCONT)
 
     async def cut(self) -> None:
+        """Cut some connections."""
         await self.value(OTHERS, connections=self.chance.randint(1, 3))
 
     async def restart(self) -> None:
+        """Stop PostgreSQL for a while, in order or as by a loss of power."""
         await asyncio.to_thread(self.server.stop, self.chance.choice(["fast", "immediate"]))
         await asyncio.sleep(self.chance.uniform(*DOWN_S))
         await asyncio.to_thread(self.server.start)
@@ -169,7 +182,7 @@ class Soak:
             await kinds[name][0]()
             self.faults[name] += 1
             waiting = await self.value("SELECT count(*) FROM orca.reconcile_run WHERE state IN ('queued', 'running')")
-            while waiting and await self.value(succeeded) == before:
+            while waiting and await self.value(succeeded) == before:  # noqa: ASYNC110  (others end the job)
                 await asyncio.sleep(0.1)
             if waiting:
                 self.recovered.setdefault(name, []).append(time.monotonic() - began)
@@ -179,7 +192,11 @@ class Soak:
         wrong = []
         for job_id, sample in self.expected.items():
             found = await published(self.database, job_id)
-            same = {"phantoms": found.phantoms, "orphans": found.orphans, "mismatches": found.mismatches} == sample.totals
+            same = {
+                "phantoms": found.phantoms,
+                "orphans": found.orphans,
+                "mismatches": found.mismatches,
+            } == sample.totals
             if not same:
                 wrong.append(job_id)
         return wrong
@@ -201,7 +218,9 @@ async def prepare(folder: Path, database: Database) -> list[Sample]:
         for job in range(-(-JOBS // LOCATIONS)):
             path = out / "inventory" / f"{job}" / "manifest.json"
             path.parent.mkdir()
-            path.write_text(json.dumps({**manifest, "creationTimestamp": str(int(manifest["creationTimestamp"]) + job)}))
+            path.write_text(
+                json.dumps({**manifest, "creationTimestamp": str(int(manifest["creationTimestamp"]) + job)})
+            )
             urls.append(path.as_uri())
         found = json.loads((out / "expected.json").read_text())
         totals = {
@@ -248,7 +267,7 @@ async def soak(minutes: float, folder: Path, server: Cluster, database: Database
         await asyncio.to_thread(server.start)
     until = time.monotonic() + GRACE_S
     live = "SELECT count(*) FROM orca.reconcile_run WHERE state IN ('queued', 'running')"
-    while await one.value(live) and time.monotonic() < until:
+    while await one.value(live) and time.monotonic() < until:  # noqa: ASYNC110  (the same)
         await asyncio.sleep(0.2)
     took = time.monotonic() - began
     for task in keeping:
@@ -271,9 +290,10 @@ async def judge(one: Soak, minutes: float, took: float) -> bool:
     lines = [
         "# Soak",
         "",
-        f"Written by `make soak` ({datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {minutes:g} minutes of faults, {took:.0f} s in all): "
-        f"{REPLICAS} replicas of `orca-reconcile work`, each started again when it has ended, {JOBS} jobs on {LOCATIONS} archive "
-        f"locations of {FILES:,} files, engines duckdb and postgres, formats CSV, ORC and Parquet; seed {SEED}.",
+        f"Written by `make soak` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {minutes:g} minutes of faults,",
+        f"{took:.0f} s in all. {REPLICAS} replicas of `orca-reconcile work`, each started again when it has ended,",
+        f"{JOBS} jobs on {LOCATIONS} archive locations of {FILES:,} files, engines duckdb and postgres,",
+        f"formats CSV, ORC and Parquet; seed {SEED}.",
         "",
         description(),
         "",

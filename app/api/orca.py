@@ -41,8 +41,10 @@ router = APIRouter(tags=["orca"])
 
 RequestShape = TypeVar("RequestShape", bound=PageRequest)
 
-STRANGERS = {status: described for status, described in documented.problems().items() if status in {401, 403}}
-ERRORS: dict[int | str, dict[str, Any]] = {
+STRANGERS: documented.Responses = {
+    status: answer for status, answer in documented.problems().items() if status in {401, 403}
+}
+ERRORS: documented.Responses = {
     **STRANGERS,
     400: {"model": OrcaError, "description": "The body is not what it has to be: `BadRequest`"},
     500: {"model": OrcaError, "description": "Something went wrong: `InternalServerError`"},

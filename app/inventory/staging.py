@@ -45,8 +45,8 @@ async def load(
                 for stream in streams:
                     group.create_task(in_thread(stream.copy, interrupt=stream.interrupt))
         except* (BadInventory, duckdb.Error, OSError, adbc.Error) as errors:
-            # A faulty row fails the reading, and with it the COPY that reads; a COPY that fails interrupts the reading of the
-        # other. What failed first is what counts.
+            # A faulty row fails the reading, and with it the COPY that reads; a COPY that fails interrupts the reading
+            # of the other. What failed first is what counts.
             if rows.failure is None:
                 raise
             if isinstance(rows.failure, adbc.Error):

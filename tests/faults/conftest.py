@@ -26,7 +26,6 @@ class Scenes(Protocol):
     async def __call__(self, engine: EngineName, *, on: Server = ...) -> Scene: ...
 
 
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def store(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Unruly]:
     """Let the service speak to S3 through a proxy that misbehaves when told to."""

@@ -17,7 +17,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -148,7 +147,13 @@ class Scene:
 
     @classmethod
     async def of(
-        cls, url: str, settings: Settings, store: Unruly, seaweed: Seaweed, engine: EngineName, made: Archive | None = None
+        cls,
+        url: str,
+        settings: Settings,
+        store: Unruly,
+        seaweed: Seaweed,
+        engine: EngineName,
+        made: Archive | None = None,
     ) -> Scene:
         """Put the catalog into the database of `url`, the inventory into S3, and submit it."""
         made = made or archive()
@@ -255,7 +260,9 @@ class Scene:
         """Wait for the job's end; no retry is waited for longer than it takes to see it."""
         async with asyncio.timeout(PATIENCE_S):
             while not (job := await self.look()).ended:
-                await self.do("UPDATE orca.reconcile_run SET not_before = now() WHERE state = 'queued' AND not_before > now()")
+                await self.do(
+                    "UPDATE orca.reconcile_run SET not_before = now() WHERE state = 'queued' AND not_before > now()"
+                )
                 await self.do("SELECT pg_notify('reconcile_run', 'not before')")
                 await asyncio.sleep(0.1)
         return job

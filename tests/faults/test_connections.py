@@ -88,11 +88,14 @@ async def test_a_postgresql_that_is_stopped_and_started_again_is_waited_for(
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize(("engine", "statement"), [
-    ("duckdb", "reconcile_report_part"),
-    ("postgres", "reconcile_report_part"),
-    ("postgres", "reconcile_attach_load"),
-])
+@pytest.mark.parametrize(
+    ("engine", "statement"),
+    [
+        ("duckdb", "reconcile_report_part"),
+        ("postgres", "reconcile_report_part"),
+        ("postgres", "reconcile_attach_load"),
+    ],
+)
 async def test_a_commit_of_which_nobody_hears_is_done_once(
     scenes: Scenes, engine: EngineName, statement: str, moment: Moment
 ) -> None:

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import text
 
 from app.db.engine import Database
-from app.jobs.requests import submit
 from app.settings import Settings
 from tests.faults.conftest import Scenes
 from tests.faults.scene import FETCHING
@@ -73,7 +72,9 @@ def write_inventory(folder: Path) -> str:
     return manifest.as_uri()
 
 
-async def test_a_disk_without_room_for_what_duckdb_spills(database: Database, settings: Settings, tmp_path: Path) -> None:
+async def test_a_disk_without_room_for_what_duckdb_spills(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
     await insert_catalog(database, [catalog_file("a")])
     with small_disk(tmp_path / "disk", 16 << 20) as disk:
         chosen = settings.model_copy(update={"spool_dir": disk / "spool", "memory_limit": 100_000_000})

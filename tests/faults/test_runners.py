@@ -125,7 +125,9 @@ async def test_a_job_that_keeps_failing_ends_in_error(scenes: Scenes) -> None:
                 await scene.stuck_at(PUBLISHING)
                 assert (await scene.look()).attempt == attempt
                 await scene.do(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND {HERE}")
-                await scene.until("SELECT failures = :failures OR state = 'failed' FROM orca.reconcile_run", failures=attempt)
+                await scene.until(
+                    "SELECT failures = :failures OR state = 'failed' FROM orca.reconcile_run", failures=attempt
+                )
             await scene.do("UPDATE orca.reconcile_run SET not_before = now() WHERE state = 'queued'")
             await scene.do("SELECT pg_notify('reconcile_run', 'not before')")
         await scene.ended()

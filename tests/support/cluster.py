@@ -24,7 +24,9 @@ class Cluster(Server):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._run("initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", str(folder / "data"))
+        self._run(
+            "initdb", "--auth=trust", "--encoding=utf8", "--no-sync", "-U", "postgres", "-D", str(folder / "data")
+        )
         self.start()
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
@@ -33,7 +35,9 @@ class Cluster(Server):
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = f"-h '' -k {self.folder} -c fsync=off -c max_connections=150"
-        self._run("pg_ctl", "-w", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-o", options, "start")
+        self._run(
+            "pg_ctl", "-w", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-o", options, "start"
+        )
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """Stop it: `fast` ends its sessions in order, `immediate` is as if the machine had lost its power."""

@@ -15,7 +15,9 @@ import pytest
 def small_disk(folder: Path, size: int) -> Iterator[Path]:
     """Mount a file system of `size` bytes in memory, which needs root; without, the test is skipped unless all must run."""
     folder.mkdir(parents=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False, capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False, capture_output=True
+    )
     if mounted.returncode:
         lacks = f"no file system can be mounted here: {mounted.stderr.decode().strip()}"
         if os.environ.get("REQUIRE_ALL") == "1":
