@@ -18,6 +18,7 @@ from app.jobs.runner import Runner
 from app.settings import Settings
 from app.terminal import out
 
+GRACE_S = 4  # for requests under way, of which event streams may last; the runner hands its work back after that
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 app = typer.Typer()
@@ -49,7 +50,9 @@ def serve(
             "set RECONCILE_API_TOKENS, or listen on 127.0.0.1."
         )
     logs.configure()
-    uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False)
+    uvicorn.run(
+        create_app(settings), host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
+    )
 
 
 @app.command()

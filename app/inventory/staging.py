@@ -47,7 +47,7 @@ async def load(
         except* (BadInventory, duckdb.Error, OSError, adbc.Error) as errors:
             # A faulty row fails the reading, and with it the COPY that reads; a COPY that fails interrupts the reading
             # of the other. What failed first is what counts.
-            if rows.failure is None:
+            if rows.failure is None or str(rows.failure).startswith("INTERRUPT Error"):
                 raise
             if isinstance(rows.failure, adbc.Error):
                 raise rows.failure from errors
@@ -185,11 +185,11 @@ class _Stream:
 
     def copy(self) -> None:
         batches = self._rows.share()
-        with adbc.connect(self._url) as database, database.cursor() as cursor:
-            self._cursor = cursor
-            try:
+        try:
+            with adbc.connect(self._url) as database, database.cursor() as cursor:
+                self._cursor = cursor
                 cursor.adbc_ingest(self._table, batches, mode="append", db_schema_name="orca")
                 database.commit()
-            except adbc.Error as error:
-                self._rows.fail(error)
-                raise
+        except adbc.Error as error:
+            self._rows.fail(error)
+            raise
