@@ -9,7 +9,7 @@ JDBC_DRIVER := /usr/share/java/postgresql.jar
 # 500 MB that are of no use without the other two; the tests say what is missing.
 SPARK_SERVER := $(and $(shell command -v java),$(wildcard $(JDBC_DRIVER)),.venv-spark/installed)
 
-.PHONY: help install install-dev demo serve test test-spark check format lock openapi bench bench-spark screenshots clean
+.PHONY: help install install-dev demo serve test test-spark check format lock openapi bench bench-spark soak screenshots clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ bench: install-dev ## Measure, and write benchmarks/RESULTS.md
 
 bench-spark: install-dev $(SPARK_SERVER) ## Measure engine spark beside duckdb, and write benchmarks/spark.md
 	$(BIN)/python -m benchmarks.spark --files $(BENCH_FILES)
+
+soak: install-dev ## Run 200 jobs on three replicas under random faults for SOAK_MINUTES=10, and write benchmarks/soak.md
+	$(BIN)/python -m benchmarks.soak
 
 clean: ## Remove what was installed and the demo's data
 	rm -rf .venv .venv-spark .reconcile .pytest_cache .mypy_cache .ruff_cache .hypothesis

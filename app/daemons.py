@@ -15,6 +15,8 @@ from app.errors import Misconfigured
 from app.settings import LOOPBACK, read_settings
 from app.terminal import out
 
+GRACE_S = 4  # for requests under way, of which event streams may last; the runner hands its work back after that
+
 app = typer.Typer()
 
 
@@ -35,7 +37,9 @@ def serve(
             "set RECONCILE_API_TOKENS or RECONCILE_OIDC_ISSUER, or listen on 127.0.0.1."
         )
     logs.configure()
-    uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False)
+    uvicorn.run(
+        create_app(settings), host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
+    )
 
 
 @app.command()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest_asyncio
 from app.db.engine import Database
 from app.settings import Settings
 from tests.support.postgres import Server
+from tests.support.seaweed import Seaweed, running
 from tests.support.spark_session import on_tcp, remote, servers, tcp_server
 
 __all__ = ["on_tcp", "remote", "servers", "tcp_server"]
@@ -45,3 +48,14 @@ async def database(server: Server) -> AsyncIterator[Database]:
 def settings(tmp_path: Path) -> Settings:
     """Give settings with folders of the test's own."""
     return Settings(data_dir=tmp_path)
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[Seaweed]:
+    """Give a real S3 server, this worker's own; its folder has a short path, since sockets lie in it."""
+    folder = Path(tempfile.mkdtemp(prefix="weed-"))
+    try:
+        with running(folder) as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from app.api import problems
+from app.api import documented, problems
 from app.api.job_shapes import FindingTotals
 from app.api.orca_shapes import (
     FindingsRequest,
@@ -41,7 +41,11 @@ router = APIRouter(tags=["orca"])
 
 RequestShape = TypeVar("RequestShape", bound=PageRequest)
 
-ERRORS: dict[int | str, dict[str, Any]] = {
+STRANGERS: documented.Responses = {
+    status: answer for status, answer in documented.problems().items() if status in {401, 403}
+}
+ERRORS: documented.Responses = {
+    **STRANGERS,
     400: {"model": OrcaError, "description": "The body is not what it has to be: `BadRequest`"},
     500: {"model": OrcaError, "description": "Something went wrong: `InternalServerError`"},
 }

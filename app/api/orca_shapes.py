@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, Field
+from typing import Annotated
+
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from app.api.finding_shapes import Mismatch, Orphan, Phantom
 from app.api.job_shapes import FindingTotals
@@ -12,18 +14,26 @@ from app.jobs.store import INT8_MAX
 from app.reports.orca import PAGE_SIZE
 
 
+def _whole(value: object) -> object:
+    # JSON knows one sort of number only: 3.0 is the integer 3, in JSON Schema and for ORCA.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+
+
 class PageRequest(Shape):
     """Which page; what else a body holds is ignored, as ORCA does."""
 
     model_config = ConfigDict(strict=True)
 
-    page_index: Int8 = Field(ge=0, lt=INT8_MAX // PAGE_SIZE, description="0 is the first", examples=[0])
+    page_index: Whole = Field(ge=0, le=INT8_MAX // PAGE_SIZE - 1, description="0 is the first", examples=[0])
 
 
 class FindingsRequest(PageRequest):
     """Which page of which job. As with ORCA, the job is that of the body, whatever the path says."""
 
-    job_id: Int8 = Field(examples=[42])
+    job_id: Whole = Field(examples=[42])
 
 
 class OrcaError(Shape):
@@ -62,7 +72,7 @@ class OrcaJobsPage(OrcaPage):
 class OrcaFindingsPage(OrcaPage):
     """A page of findings."""
 
-    job_id: Int8 = Field(examples=[42])
+    job_id: int = Field(examples=[42])
 
 
 class OrcaPhantom(Phantom):

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ExceptionHandler
 
 from app.api.shape import Shape
@@ -41,6 +42,7 @@ from app.errors import (
 )
 from app.reports.findings import BadFilter
 
+METHOD_NOT_ALLOWED = 405
 MEDIA_TYPE = "application/problem+json"
 
 STATUSES: dict[type[ReconcileError], int] = {
@@ -168,7 +170,20 @@ async def _on_refusal(request: Request, error: HTTPException) -> Response:
     }.get(error.status_code, f"{error.detail}.")
     return Problem(
         type=f"/problems/{name}", title=title, status=error.status_code, detail=detail, request_id=request_id(request)
-    ).response(error.headers)
+    ).response(_headers(request, error))
+
+
+def _headers(request: Request, error: HTTPException) -> Mapping[str, str] | None:
+    """Give what the framework says, and all that a path takes: it knows only what the first of its routes does."""
+    if error.status_code != METHOD_NOT_ALLOWED:
+        return error.headers
+    takes = {
+        method
+        for route in request.app.routes
+        if route.matches(dict(request.scope))[0] is not Match.NONE
+        for method in getattr(route, "methods", None) or ()
+    }
+    return {**(error.headers or {}), "Allow": ", ".join(sorted(takes))}
 
 
 def _place(error: Mapping[str, Any]) -> str:

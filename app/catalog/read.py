@@ -96,5 +96,9 @@ class CatalogReader:
             except (adbc.Error, pa.ArrowException) as error:
                 self.failure = error
                 raise
+            except OSError as error:
+                # What Arrow makes of a connection that breaks in the middle of a COPY.
+                self.failure = ConnectionError(str(error))
+                raise
 
         return pa.RecordBatchReader.from_batches(rows.schema, counted())

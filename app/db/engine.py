@@ -11,6 +11,8 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 CONNECT_TIMEOUT_S = 10
+# PostgreSQL notices within a minute that the machine at the other end is gone, and with it whatever it had locked.
+KEEPALIVES = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Database:
             return await asyncpg.connect(
                 url,
                 timeout=CONNECT_TIMEOUT_S,
-                server_settings={"application_name": application_name, "timezone": "UTC"},
+                server_settings={"application_name": application_name, "timezone": "UTC", **KEEPALIVES},
             )
 
         engine = create_async_engine(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import adbc_driver_postgresql.dbapi as adbc
 import duckdb
@@ -45,9 +45,12 @@ async def load(
                 for stream in streams:
                     group.create_task(in_thread(stream.copy, interrupt=stream.interrupt))
         except* (BadInventory, duckdb.Error, OSError, adbc.Error) as errors:
-            # A faulty row fails the reading, and with it the COPY that reads: what the reading said is what counts.
-            if rows.failure is None:
+            # A faulty row fails the reading, and with it the COPY that reads; a COPY that fails interrupts the reading
+            # of the other. What failed first is what counts.
+            if rows.failure is None or str(rows.failure).startswith("INTERRUPT Error"):
                 raise
+            if isinstance(rows.failure, adbc.Error):
+                raise rows.failure from errors
             raise inventory.explain(rows.failure) from errors
     return rows.read
 
@@ -62,6 +65,12 @@ async def seal(database: Database, run_id: int, inventory: InventoryFiles) -> No
             raise
         key = await _key_listed_twice(database, run_id)
         raise await asyncio.to_thread(inventory.explain_duplicate, key) from error
+
+
+async def is_loaded(connection: AsyncConnection, run_id: int) -> bool:
+    """Tell whether what `load` loaded stands apart, and is no partition yet."""
+    table = text("SELECT to_regclass(format('orca.%I', 'reconcile_load_' || CAST(:run AS int8))) IS NOT NULL")
+    return bool((await connection.execute(table, {"run": run_id})).scalar_one())
 
 
 async def attach(connection: AsyncConnection, run_id: int) -> None:
@@ -103,6 +112,11 @@ class _Rows:
 
     def interrupt(self) -> None:
         self._memory.interrupt()
+
+    def fail(self, error: adbc.Error) -> None:
+        """Take note that a COPY failed, unless the reading did before."""
+        with suppress(Exception), self._first_failure():
+            raise error
 
     def share(self) -> pa.RecordBatchReader:
         """Give a reader of batches that no other reader gets; what fails one reader fails them all."""
@@ -171,7 +185,11 @@ class _Stream:
 
     def copy(self) -> None:
         batches = self._rows.share()
-        with adbc.connect(self._url) as database, database.cursor() as cursor:
-            self._cursor = cursor
-            cursor.adbc_ingest(self._table, batches, mode="append", db_schema_name="orca")
-            database.commit()
+        try:
+            with adbc.connect(self._url) as database, database.cursor() as cursor:
+                self._cursor = cursor
+                cursor.adbc_ingest(self._table, batches, mode="append", db_schema_name="orca")
+                database.commit()
+        except adbc.Error as error:
+            self._rows.fail(error)
+            raise

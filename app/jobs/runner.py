@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,7 @@ from app.jobs.claim import SQL, claimed
 from app.jobs.model import Run
 from app.jobs.reasons import reason
 from app.jobs.retention import keep_purging
+from app.jobs.spool import keep_sweeping, sweep
 from app.jobs.store import Status, set_status
 from app.jobs.watch import Watch
 from app.jobs.work import finish, work
@@ -25,6 +27,7 @@ from app.settings import Settings
 
 POLL_S = 5.0
 RETRIES = 3
+SWEEP_S = 3.0  # of the 10 s in which a runner stops
 
 log = structlog.get_logger()
 
@@ -45,6 +48,7 @@ class Runner:
         self._tasks = [
             asyncio.create_task(self._bell.listen(self._database)),
             asyncio.create_task(keep_purging(self._database, self._settings.retention_days)),
+            asyncio.create_task(keep_sweeping(self._database, self._settings.spool)),
         ]
         self._tasks += [asyncio.create_task(self._keep_working()) for _ in range(self._settings.workers)]
         return self
@@ -55,6 +59,9 @@ class Runner:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(Exception):  # the next start of this machine's runner sweeps what this cannot
+            async with asyncio.timeout(SWEEP_S):
+                await sweep(self._database, self._settings.spool)
 
     async def _keep_working(self) -> None:
         while True:
@@ -76,6 +83,7 @@ class Runner:
                 return False
             with structlog.contextvars.bound_contextvars(job_id=run.job_id, run_id=run.id, attempt=run.attempt):
                 await self._do(run)
+                await sweep(self._database, self._settings.spool)
         return True
 
     async def _do(self, run: Run) -> None:
@@ -131,7 +139,7 @@ class Runner:
     async def _hand_back(self, run: Run, *, delay: float, failures: int, error_message: str | None) -> None:
         async def hand_back() -> None:
             async with self._database.transaction() as connection:
-                await connection.execute(
+                handed_back = await connection.execute(
                     SQL["hand_back"],
                     {
                         "run_id": run.id,
@@ -141,6 +149,8 @@ class Runner:
                         "error_message": error_message,
                     },
                 )
+                if handed_back.one_or_none() is not None:  # else another attempt may be loading under the same name
+                    await staging.drop(connection, run.id)
                 await connection.execute(SQL["wake"])
 
         await retrying(hand_back)

@@ -13,7 +13,7 @@ from app.db.engine import Database
 from app.db.retry import retrying
 from app.errors import BadManifest, EngineUnavailable, RunLost
 from app.inventory import staging
-from app.inventory.fetch import fetch, release
+from app.inventory.fetch import fetch
 from app.inventory.relation import InventoryFiles
 from app.inventory.storage import Located, read_manifest
 from app.jobs.claim import SQL
@@ -24,7 +24,10 @@ from app.settings import Settings
 
 
 async def work(database: Database, settings: Settings, run: Run, report: Report) -> None:
-    """Do one attempt of `run`, to its success. Raises what went wrong; nothing is then published."""
+    """Do one attempt of `run`, to its success. Raises what went wrong; nothing is then published.
+
+    What it leaves in the spool goes when the run has ended (`app.jobs.spool`), or is of use to the next attempt.
+    """
     if not run.take_in:
         await _compare(database, settings, run, PostgresEngine(), report)
         return
@@ -32,21 +35,18 @@ async def work(database: Database, settings: Settings, run: Run, report: Report)
     if run.engine == "spark":
         await _compare(database, settings, run, _spark(database, settings, located), report)
         return
-    try:
-        paths = await fetch(
-            located, settings.prefixes, settings.spool, lambda done, total: report("fetching", done, total, "bytes")
-        )
-        inventory = InventoryFiles(located.manifest, paths)
-        if run.engine == "postgres":
-            if await _stage(database, run, inventory, report):
-                await _compare(database, settings, run, PostgresEngine(), report)
-        else:
-            engine = DuckdbEngine(
-                database.url, inventory, memory_limit=settings.memory_limit, spill=settings.spool / f"run-{run.id}"
-            )
-            await _compare(database, settings, run, engine, report)
-    finally:
-        release(settings.spool, located)
+    paths = await fetch(
+        located, settings.prefixes, settings.spool, lambda done, total: report("fetching", done, total, "bytes")
+    )
+    inventory = InventoryFiles(located.manifest, paths)
+    if run.engine == "postgres":
+        if await _stage(database, run, inventory, report):
+            await _compare(database, settings, run, PostgresEngine(), report)
+    else:
+        settings.spool.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder of a path only
+        spill = settings.spool / f"run-{run.id}"
+        engine = DuckdbEngine(database.url, inventory, memory_limit=settings.memory_limit, spill=spill)
+        await _compare(database, settings, run, engine, report)
 
 
 def _spark(database: Database, settings: Settings, located: Located) -> Engine:
@@ -79,7 +79,8 @@ async def _stage(database: Database, run: Run, inventory: InventoryFiles, report
 
     async def publish_rows() -> bool:
         async with database.transaction() as connection:
-            await staging.attach(connection, run.id)
+            if await staging.is_loaded(connection, run.id):  # else an earlier try did it, and did not hear of it
+                await staging.attach(connection, run.id)
             held = await connection.execute(SQL["still_ours"], {"run_id": run.id, "attempt": run.attempt})
             goes_on = held.scalar_one_or_none()
             if goes_on is None:

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -15,19 +12,7 @@ from tests.arrival.inventories import Bucket
 from tests.arrival.sqs import Sqs
 from tests.arrival.sqs import running as sqs_running
 from tests.support.seaweed import Seaweed
-from tests.support.seaweed import running as seaweed_running
 from tests.support.unruly import Unruly, unruly
-
-
-@pytest.fixture(scope="session")
-def seaweed() -> Iterator[Seaweed]:
-    """Give a real S3 server, this worker's own; its folder has a short path, since sockets lie in it."""
-    folder = Path(tempfile.mkdtemp(prefix="weed-"))
-    try:
-        with seaweed_running(folder) as server:
-            yield server
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

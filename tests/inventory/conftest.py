@@ -1,26 +1,13 @@
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from tests.support.seaweed import Seaweed, running
+from tests.support.seaweed import Seaweed
 from tests.support.unruly import Unruly, unruly
-
-
-@pytest.fixture(scope="session")
-def seaweed() -> Iterator[Seaweed]:
-    """Give a real S3 server, this worker's own; its folder has a short path, since sockets lie in it."""
-    folder = Path(tempfile.mkdtemp(prefix="weed-"))
-    try:
-        with running(folder) as server:
-            yield server
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

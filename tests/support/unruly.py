@@ -46,6 +46,11 @@ class Unruly:
         """Never answer."""
         self._faults.append(Fault(times, wanted, stall=True))
 
+    async def go_on(self) -> None:
+        """Misbehave no more, and let those who wait for an answer ask again."""
+        self._faults.clear()
+        await self.stop()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection's only request."""
         task = asyncio.current_task()
