@@ -84,6 +84,7 @@ async def visiting(
         viewport={"width": width, "height": 800},
         color_scheme=scheme,
         java_script_enabled=javascript,
+        reduced_motion="reduce",
         accept_downloads=True,
     )
     context.set_default_timeout(PATIENCE_MS)

@@ -185,6 +185,7 @@ async def test_a_point_of_the_trend_leads_to_its_job(served: Served, browser: Br
         await page.goto(place(served, "location"))
         points = page.locator(".chart .scatterlayer .trace").first.locator(".points path")
         await expect(points).to_have_count(3)
+        await page.locator(".chart").scroll_into_view_if_needed()
         box = await points.first.bounding_box()
         assert box is not None
         await page.mouse.move(box["x"] + box["width"] / 2 - 3, box["y"] + box["height"] / 2)
