@@ -92,7 +92,8 @@ def days(summary: Summary, words: KindWords) -> tuple[str, list[tuple[str, Tally
         grouped: dict[str, Tally] = defaultdict(Tally)
         for day, tally in found:
             # A year before Christ or after 9999 is written otherwise; whoever has such a time has it as it is.
-            grouped[day[:length] if day[4:5] == "-" else day] = _sum(grouped[day[:length]], tally)
+            column = day[:length] if day[4:5] == "-" else day
+            grouped[column] = _sum(grouped[column], tally)
         if len(grouped) <= MOST_DAYS:
             return unit, list(grouped.items())
     return "year", list(grouped.items())[-MOST_DAYS:]
