@@ -62,7 +62,7 @@ openapi: install ## Write openapi.json anew
 
 lock: install-dev ## Resolve the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra otel --extra sqs -c requirements.txt pyproject.toml -o requirements-image.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra otel --extra sqs -c requirements.txt pyproject.toml -o requirements-sqs.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
 bench: install-dev ## Measure, and write benchmarks/RESULTS.md

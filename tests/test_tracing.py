@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from tests.support.collector import attributes, collecting
 from tests.support.manifests import row, write
 from tests.support.postgres import Server
-from tests.support.service import ended, serving
+from tests.support.service import COMMAND, command, ended, serving
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"
@@ -89,6 +89,25 @@ async def test_a_run_that_fails_says_why(server: Server, tmp_path: Path) -> None
             assert job["status"] == "error"
             assert (run.status.code, run.status.message) == (Status.STATUS_CODE_ERROR, job["errorMessage"])
             assert collector.services == {"archive"}
+
+
+async def test_the_worker_without_http_traces_its_runs(server: Server, tmp_path: Path) -> None:
+    manifest = tmp_path / write(tmp_path, [row("a")]).removeprefix("file://")
+    async with server.fresh() as name:
+        with collecting() as collector:
+            environment = where(server, name, tmp_path, collector.url)
+            assert command("reconcile", str(manifest), "--no-follow", **environment).returncode == 0
+            process = subprocess.Popen(
+                [*COMMAND, "work"], stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
+            )
+            assert process.stderr is not None
+            with process.stderr:
+                assert any("run succeeded" in line for line in process.stderr)
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(10) == 0
+            (run,) = collector.named("run")
+            assert attributes(run.attributes)["orca_reconcile.end"] == "succeeded"
+            assert {span.name for span in collector.spans} == {"run", *PHASES["duckdb"]}
 
 
 @pytest.fixture(params=["closed", "silent"])
