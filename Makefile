@@ -66,8 +66,8 @@ openapi: install ## Write openapi.json anew
 
 lock: install-dev ## Resolve the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts --extra sqs -c requirements.txt pyproject.toml -o requirements-sqs.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts --extra sqs --extra spark -c requirements-sqs.txt pyproject.toml -o requirements-spark.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts --extra otel --extra sqs -c requirements.txt pyproject.toml -o requirements-sqs.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts --extra otel --extra sqs --extra spark -c requirements-sqs.txt pyproject.toml -o requirements-spark.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group spark-server -o requirements-spark-server.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra charts --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 

@@ -45,14 +45,16 @@ def serve(
 @app.command()
 def work() -> None:
     """Work on jobs without serving HTTP, until stopped."""
-    from app.db.opening import open_database  # noqa: PLC0415  (the other commands start quicker without it)
+    from app import tracing  # noqa: PLC0415  (the other commands start quicker without it)
+    from app.db.opening import open_database  # noqa: PLC0415  (the same)
     from app.jobs.runner import Runner  # noqa: PLC0415  (the same)
 
     async def run() -> None:
         stop = _stop_signals()
         settings = read_settings()
-        async with open_database(settings) as database, Runner(database, settings):
-            await stop.wait()
+        with tracing.exporting():
+            async with open_database(settings) as database, Runner(database, settings):
+                await stop.wait()
 
     logs.configure()
     asyncio.run(run())

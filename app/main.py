@@ -8,7 +8,9 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
+from app import tracing
 from app.api import changes, docs, events, jobs, login, metrics, openapi, operations, orca, problems, reports
 from app.api.body_limit import BodyLimit
 from app.api.bounds import Bounds
@@ -24,6 +26,9 @@ from app.jobs.feed import Feed
 from app.jobs.runner import Runner
 from app.settings import Settings
 
+TELEMETRY = TelemetryConfig(metrics=False, logs=False, operation_spans=False, auto_configure=False)
+"""Of FastAPI's own telemetry only the span of each request: metrics are for Prometheus, and logs are lines."""
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the application; it opens the database and starts to work when a server starts it."""
@@ -38,6 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        telemetry=TELEMETRY,
     )
     app.state.settings = settings
     app.state.exports = Exports()
@@ -68,14 +74,15 @@ def openapi_document() -> dict[str, Any]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    async with (
-        open_database(settings) as database,
-        Reader.at(database.url) as reader,
-        Reader.at(database.url, "force_custom_plan") as filtering_reader,
-        Runner(database, settings),
-    ):
-        app.state.database = database
-        app.state.reader = reader
-        app.state.filtering_reader = filtering_reader
-        app.state.streams = events.Streams(Feed(database))
-        yield
+    with tracing.exporting():
+        async with (
+            open_database(settings) as database,
+            Reader.at(database.url) as reader,
+            Reader.at(database.url, "force_custom_plan") as filtering_reader,
+            Runner(database, settings),
+        ):
+            app.state.database = database
+            app.state.reader = reader
+            app.state.filtering_reader = filtering_reader
+            app.state.streams = events.Streams(Feed(database))
+            yield

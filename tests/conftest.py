@@ -21,7 +21,7 @@ __all__ = ["on_tcp", "remote", "servers", "tcp_server"]
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
-        if name.startswith(("RECONCILE_", "AWS_")):
+        if name.startswith(("RECONCILE_", "AWS_", "OTEL_")):
             monkeypatch.delenv(name)
 
 

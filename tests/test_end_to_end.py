@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.support.postgres import Server
-from tests.support.service import PATIENCE_S, command, serving
+from tests.support.service import command, ended, serving
 
 FILES = 20_000
 
@@ -30,15 +29,6 @@ def whole_report(client: httpx.Client, job_id: int, kind: str) -> list[dict[str,
         assert page["anotherPage"] == (cursor is not None)
         if cursor is None:
             return found
-
-
-def ended(client: httpx.Client, job: dict[str, object]) -> dict[str, object]:
-    deadline = time.monotonic() + PATIENCE_S
-    while job["status"] not in {"success", "error"}:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-        job = client.get(f"/jobs/{job['id']}").json()
-    return job
 
 
 @pytest.mark.parametrize("engine", ["postgres", "duckdb"])

@@ -6,6 +6,7 @@ import re
 import secrets
 
 import structlog
+from opentelemetry import trace
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -45,6 +46,7 @@ class RequestId:
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        trace.get_current_span().set_attribute("orca_reconcile.request_id", request_id)
         try:
             await self.app(scope, receive, send_with_id)
         except Exception as error:

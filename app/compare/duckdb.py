@@ -54,6 +54,7 @@ class DuckdbEngine:
             def join() -> Counted:
                 return self._join(memory, reader, comparison.compared_fields, advanced)
 
+            advanced(0)
             try:
                 counted = await in_thread(join, interrupt=interrupt)
                 handing = Handing(connection, interrupt)

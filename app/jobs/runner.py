@@ -91,7 +91,9 @@ class Runner:
         log.info("run started", engine=run.engine, archive_location=run.orca_archive_location)
         try:
             if run.failures > RETRIES:
-                await self._end(run, "failed", run.last_error or "Every runner that took this job up disappeared.")
+                why = run.last_error or "Every runner that took this job up disappeared."
+                watch.end("failed", why)
+                await self._end(run, "failed", why)
                 return
             await watch.check()
             async with asyncio.TaskGroup() as group:
@@ -104,8 +106,9 @@ class Runner:
             await asyncio.shield(self._hand_back(run, delay=0, failures=0, error_message=run.last_error))
             raise
         except Exception as failure:  # noqa: BLE001  (whatever it was, the job has to say it)
-            watch.end("failed")
-            await self._fail(run, _innermost(failure))
+            error = _innermost(failure)
+            watch.end("failed", reason(error))
+            await self._fail(run, error)
         else:
             watch.end("succeeded")
             log.info("run succeeded")

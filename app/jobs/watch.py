@@ -9,7 +9,7 @@ from app.db.retry import may_pass
 from app.errors import Cancelled, RunLost
 from app.jobs.bell import Bell
 from app.jobs.claim import SQL
-from app.jobs.measures import RUNS_ENDED, PhaseClock
+from app.jobs.measures import Attempt
 from app.jobs.model import Run
 
 INTERVAL_S = 0.5
@@ -24,17 +24,16 @@ class Watch:
         self._run = run
         self._bell = bell
         self._progress: tuple[str, int, int | None, str] | None = None
-        self._clock = PhaseClock(run.engine)
+        self._attempt = Attempt(run)
 
     def report(self, phase: str, done: int, total: int | None, unit: str) -> None:
         """Take note of how far the work has come."""
         self._progress = (phase, done, total, unit)
-        self._clock.enter(phase)
+        self._attempt.enter(phase)
 
-    def end(self, how: str) -> None:
-        """Take note that the attempt has ended."""
-        self._clock.enter(None)
-        RUNS_ENDED.labels(self._run.engine, how).inc()
+    def end(self, how: str, reason: str | None = None) -> None:
+        """Take note that the attempt has ended, and why if it failed."""
+        self._attempt.end(how, reason)
 
     async def keep(self) -> None:
         """Write progress down and look for a cancellation until the work is done.

@@ -45,8 +45,10 @@ def row(key: str, **other: str) -> list[str]:
     return [values[column] for column in SCHEMA]
 
 
-def write(folder: Path, *data_files: list[list[str]], created: int = 1715043600000) -> str:
-    """Write an inventory of CSV files, and give its manifest's URL."""
+def write(
+    folder: Path, *data_files: list[list[str]], created: int = 1715043600000, bucket: str = "orca-archive"
+) -> str:
+    """Write a bucket's inventory of CSV files, and give its manifest's URL."""
     listed = []
     for number, rows in enumerate(data_files):
         lines = "".join(",".join(f'"{value}"' for value in values) + "\n" for values in rows)
@@ -59,7 +61,7 @@ def write(folder: Path, *data_files: list[list[str]], created: int = 17150436000
     manifest.write_text(
         json.dumps(
             {
-                "sourceBucket": "orca-archive",
+                "sourceBucket": bucket,
                 "destinationBucket": "arn:aws:s3:::reports",
                 "version": "2016-11-30",
                 "creationTimestamp": str(created),

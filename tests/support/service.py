@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -55,3 +56,13 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
                 return "http://" + line.partition("http://")[2].split()[0].strip('",')
         time.sleep(0.1)
     raise AssertionError(f"the service did not start:\n{log.read_text()}")
+
+
+def ended(client: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
+    """Wait until a job has ended, and give it."""
+    deadline = time.monotonic() + PATIENCE_S
+    while job["status"] not in {"success", "error"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        job = client.get(f"/jobs/{job['id']}").json()
+    return job
