@@ -55,14 +55,13 @@ async def test_a_request_that_comes_while_the_job_is_being_ended_makes_no_deadlo
     """It holds the job's row and then asks for the run's, as `cancel` does; the run waits for it, and is not stopped."""
     scene = await scenes(engine)
     await be_patient(scene)
-    async with scene.database.engine.connect() as request:
-        async with scene.runner():
-            async with scene.held_up(PUBLISHING):
-                await scene.stuck_at(PUBLISHING)
-                await request.execute(SQL["lock_job"], {"job_id": scene.job.id})
-            await scene.until(WAITS_FOR_A_ROW)
-            live = (await request.execute(SQL["live_run"], {"job_id": scene.job.id})).one()
-            assert live.state == "running"
-            await request.rollback()
-            await scene.ended()
+    async with scene.database.engine.connect() as request, scene.runner():
+        async with scene.held_up(PUBLISHING):
+            await scene.stuck_at(PUBLISHING)
+            await request.execute(SQL["lock_job"], {"job_id": scene.job.id})
+        await scene.until(WAITS_FOR_A_ROW)
+        live = (await request.execute(SQL["live_run"], {"job_id": scene.job.id})).one()
+        assert live.state == "running"
+        await request.rollback()
+        await scene.ended()
     assert (await scene.is_right()).attempt == 1
