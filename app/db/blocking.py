@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
+# Not the threads that do the work: with all of those busy, nobody would be left to interrupt them.
+_INTERRUPTS = ThreadPoolExecutor(thread_name_prefix="interrupt")
 
 
 async def in_thread(function: Callable[[], T], *, interrupt: Callable[[], None]) -> T:
@@ -20,7 +23,12 @@ async def in_thread(function: Callable[[], T], *, interrupt: Callable[[], None])
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         while not task.done():
-            interrupt()  # again and again, since an interrupt between two statements hits neither
+            # Again and again, since an interrupt between two statements hits neither. It may have to connect to a
+            # server that does not answer, so that it holds up a thread of its own and not the event loop.
+            asked = asyncio.get_running_loop().run_in_executor(_INTERRUPTS, interrupt)
+            while not asked.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({asked})
             with suppress(asyncio.CancelledError):
                 await asyncio.wait({task}, timeout=0.2)
         task.cancelled() or task.exception()  # looked at, so that nobody warns of it

@@ -130,8 +130,8 @@ class Runner:
     async def _end(self, run: Run, state: str, message: str) -> None:
         async def end() -> None:
             async with self._database.transaction() as connection:
-                await finish(connection, run, state, message)
                 await set_status(connection, run.job_id, Status.ERROR, message)
+                await finish(connection, run, state, message)
                 await staging.drop(connection, run.id)
 
         try:

@@ -81,12 +81,12 @@ async def _stage(database: Database, run: Run, inventory: InventoryFiles, report
         async with database.transaction() as connection:
             if await staging.is_loaded(connection, run.id):  # else an earlier try did it, and did not hear of it
                 await staging.attach(connection, run.id)
+            await set_status(connection, run.job_id, Status.STAGED)
             held = await connection.execute(SQL["still_ours"], {"run_id": run.id, "attempt": run.attempt})
             goes_on = held.scalar_one_or_none()
             if goes_on is None:
                 raise RunLost(run.id, run.attempt)
             await connection.execute(SQL["mark_staged"], {"job_id": run.job_id, "inventory_objects": rows})
-            await set_status(connection, run.job_id, Status.STAGED)
             if not goes_on:
                 await finish(connection, run)
             return bool(goes_on)
@@ -107,8 +107,8 @@ async def _compare(database: Database, settings: Settings, run: Run, engine: Eng
     )
 
     async def succeed(connection: AsyncConnection) -> None:
-        await finish(connection, run)
         await set_status(connection, run.job_id, Status.SUCCESS)
+        await finish(connection, run)
 
     thresholds = Thresholds(
         shrunk=settings.shrunk_fraction, phantoms=settings.phantom_fraction, refuse=settings.refuse_suspicious
@@ -121,7 +121,11 @@ async def _compare(database: Database, settings: Settings, run: Run, engine: Eng
 async def finish(
     connection: AsyncConnection, run: Run, state: str = "succeeded", error_message: str | None = None
 ) -> None:
-    """End this attempt of the run, in the caller's transaction. Raises `RunLost` when it is no longer ours to end."""
+    """End this attempt of the run, in the caller's transaction. Raises `RunLost` when it is no longer ours to end.
+
+    The job's status is written before it: requests hold the job's row first and the run's second, and whoever took them
+    the other way round could deadlock with one.
+    """
     values = {"run_id": run.id, "attempt": run.attempt, "state": state, "error_message": error_message}
     if (await connection.execute(SQL["finish"], values)).one_or_none() is None:
         raise RunLost(run.id, run.attempt)

@@ -23,6 +23,7 @@ from uuid import uuid4
 import asyncpg
 import obstore
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from app.jobs.model import EngineName, Job
@@ -185,17 +186,17 @@ class Scene:
         return line.startswith("GET") and self.destination in line and "/data/" in line
 
     @asynccontextmanager
-    async def held_up(self, place: str) -> AsyncIterator[None]:
-        """Hold runners up in one phase for the length of the block."""
+    async def held_up(self, place: str) -> AsyncIterator[AsyncConnection | None]:
+        """Hold runners up in one phase for the length of the block; gives the transaction that does, where one does."""
         if place == FETCHING:
             self.store.stall(1_000_000, self._data_file)
-            yield
+            yield None
             await self.store.go_on()
             return
         holder = await self.database.engine.connect()
         try:
             await holder.execute(text(f"LOCK TABLE {place} IN ACCESS EXCLUSIVE MODE"))
-            yield
+            yield holder
         finally:
             try:
                 await holder.rollback()

@@ -12,7 +12,7 @@ from app.jobs.model import EngineName
 from tests.faults.conftest import Scenes
 from tests.faults.scene import COMPARING, FETCHING, LOADING, OTHERS, PHASES, PUBLISHING, STAGING
 from tests.support.cluster import Cluster
-from tests.support.wire import Moment, wire
+from tests.support.wire import Direction, Moment, wire
 
 # A session that is open when a run stops has its connection closed by its process's end, not by Python.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -112,3 +112,22 @@ async def test_a_commit_of_which_nobody_hears_is_done_once(
     await scene.is_right()
     if statement == "reconcile_attach_load":
         assert await scene.do(f"SELECT count(*) = 305 FROM {STAGING}")
+
+
+@pytest.mark.parametrize("after_bytes", [0, 200, 5000])
+@pytest.mark.parametrize(("engine", "direction"), [("duckdb", "TO STDOUT"), ("postgres", "FROM STDIN")])
+async def test_a_copy_that_breaks_off_is_the_database_s_fault_and_is_done_again(
+    scenes: Scenes, engine: EngineName, direction: Direction, after_bytes: int
+) -> None:
+    """The catalog as it streams out, or the inventory as it streams in: neither is a fault of the inventory."""
+    scene = await scenes(engine)
+    async with wire(scene.url) as (proxy, url):
+        scene.url = url
+        proxy.cut_copy(direction, after_bytes=after_bytes)
+        async with scene.runner():
+            await scene.until("SELECT failures = 1 AND state = 'queued' FROM orca.reconcile_run")
+            said = await scene.do("SELECT error_message FROM orca.reconcile_run")
+            await scene.ended()
+        assert proxy.cuts == 1
+    assert said == "The database did not stay reachable."
+    assert (await scene.is_right()).attempt == 2

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from tests.oracle import CatalogFile, Findings
@@ -52,6 +53,12 @@ async def empty(database: Database) -> None:
 
 async def insert_catalog(database: Database, files: Iterable[CatalogFile]) -> None:
     """Insert files with their granules, collections and provider."""
+    async with database.transaction() as connection:
+        await insert_files(connection, files)
+
+
+async def insert_files(connection: AsyncConnection, files: Iterable[CatalogFile]) -> None:
+    """Insert them in the caller's transaction."""
     rows = [
         {
             "key": file.key,
@@ -65,15 +72,14 @@ async def insert_catalog(database: Database, files: Iterable[CatalogFile]) -> No
         }
         for file in files
     ]
-    async with database.transaction() as connection:
-        await connection.execute(text("INSERT INTO orca.providers VALUES ('provider', '') ON CONFLICT DO NOTHING"))
-        for collection in {row["collection"] for row in rows}:
-            values = {"collection": collection}
-            insert = "INSERT INTO orca.collections VALUES (:collection, :collection, '') ON CONFLICT DO NOTHING"
-            await connection.execute(text(insert), values)
-        if rows:
-            await connection.execute(text(GRANULE), rows)
-            await connection.execute(text(FILE), rows)
+    await connection.execute(text("INSERT INTO orca.providers VALUES ('provider', '') ON CONFLICT DO NOTHING"))
+    for collection in {row["collection"] for row in rows}:
+        values = {"collection": collection}
+        insert = "INSERT INTO orca.collections VALUES (:collection, :collection, '') ON CONFLICT DO NOTHING"
+        await connection.execute(text(insert), values)
+    if rows:
+        await connection.execute(text(GRANULE), rows)
+        await connection.execute(text(FILE), rows)
 
 
 async def published(database: Database, job_id: int) -> Findings:

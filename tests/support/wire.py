@@ -1,4 +1,4 @@
-"""A wire to PostgreSQL that breaks at COMMIT: a small proxy that reads the messages as they pass."""
+"""A wire to PostgreSQL that breaks at COMMIT or within a COPY: a small proxy that reads the messages as they pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,20 @@ from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 Moment = Literal["before", "after"]
+Direction = Literal["TO STDOUT", "FROM STDIN"]
 SSL_OR_GSS = {80877103, 80877104}  # what a client asks before it begins; the server answers with one byte
+COPY_DATA = b"d"
+
+
+@dataclass
+class Session:
+    """What the two ways of one connection know of each other.
+
+    Once `deaf`, the client is to hear nothing more; `copied` is how many bytes of its COPY have passed (None: it has none).
+    """
+
+    deaf: bool = False
+    copied: int | None = None
 
 
 @dataclass
@@ -19,7 +32,8 @@ class Wire:
 
     Once `cut` is called, the next COMMIT of a transaction that has sent a statement with `after_statement` in it breaks
     its connection: before the server has seen it, or after the server did it and before the client hears of it.
-    `cuts` counts how often that has happened.
+    Once `cut_copy` is called, the first COPY of which so many bytes have passed breaks its connection. `cuts` counts how
+    often either has happened.
     """
 
     socket: str
@@ -27,10 +41,14 @@ class Wire:
     cuts: int = 0
     _moment: Moment | None = None
     _after: bytes = b""
+    _copy: tuple[Direction, int] | None = None
     _open: set[asyncio.Task[None]] = field(default_factory=set)
 
     def cut(self, moment: Moment, *, after_statement: str) -> None:
         self._moment, self._after = moment, after_statement.encode()
+
+    def cut_copy(self, direction: Direction, *, after_bytes: int) -> None:
+        self._copy = direction, after_bytes
 
     async def serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         """Pass one connection on."""
@@ -38,9 +56,9 @@ class Wire:
         assert task is not None
         self._open.add(task)
         server, to_server = await asyncio.open_unix_connection(self.socket)
-        deaf = asyncio.Event()
-        forth = asyncio.create_task(self._forth(client, to_server, deaf))
-        back = asyncio.create_task(self._back(server, to_client, deaf))
+        session = Session()
+        forth = asyncio.create_task(self._forth(client, to_server, session))
+        back = asyncio.create_task(self._back(server, to_client, session))
         try:
             await asyncio.wait({forth, back}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -57,7 +75,7 @@ class Wire:
             task.cancel()
         await asyncio.gather(*open_ones, return_exceptions=True)
 
-    async def _forth(self, client: asyncio.StreamReader, server: asyncio.StreamWriter, deaf: asyncio.Event) -> None:
+    async def _forth(self, client: asyncio.StreamReader, server: asyncio.StreamWriter, session: Session) -> None:
         """Pass on what the client says, message by message."""
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:  # the messages before the session begins have no type
@@ -75,15 +93,30 @@ class Wire:
                     self.cuts += 1
                     if moment == "before":
                         return
-                    deaf.set()
+                    session.deaf = True
+                if self._copy is not None and self._copy[0].encode() in body and head[:1] in {b"Q", b"P"}:
+                    session.copied = 0
+                if head[:1] == COPY_DATA and self._ends_copy("FROM STDIN", session, len(body)):
+                    return
                 server.write(head + body)
                 await server.drain()
 
-    async def _back(self, server: asyncio.StreamReader, client: asyncio.StreamWriter, deaf: asyncio.Event) -> None:
+    def _ends_copy(self, direction: Direction, session: Session, size: int) -> bool:
+        """Count what is about to pass of a session's COPY; tell whether the connection is to break now."""
+        if session.copied is None or self._copy is None or self._copy[0] != direction:
+            return False
+        session.copied += size
+        if session.copied <= self._copy[1]:
+            return False
+        self._copy = None
+        self.cuts += 1
+        return True
+
+    async def _back(self, server: asyncio.StreamReader, client: asyncio.StreamWriter, session: Session) -> None:
         """Pass on what the server says; once the client is to hear nothing, what it says ends the connection."""
         with suppress(ConnectionError):
             while piece := await server.read(1 << 16):
-                if deaf.is_set():
+                if session.deaf or self._ends_copy("TO STDOUT", session, len(piece)):
                     return
                 client.write(piece)
                 await client.drain()

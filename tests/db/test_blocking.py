@@ -1,0 +1,48 @@
+"""Work in threads: it is interrupted when its caller is cancelled, and the event loop waits for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from app.db.blocking import in_thread
+
+
+async def test_work_that_is_cancelled_is_interrupted_until_it_lets_go() -> None:
+    asked = threading.Semaphore(0)
+
+    def work() -> None:
+        for _ in range(3):  # the first two hit nothing
+            asked.acquire()
+
+    task = asyncio.create_task(in_thread(work, interrupt=asked.release))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    async with asyncio.timeout(10):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_an_interrupt_that_takes_long_does_not_hold_up_the_event_loop() -> None:
+    """Asking PostgreSQL to cancel a statement waits for a server that may not answer."""
+    stopped = threading.Event()
+
+    def interrupt() -> None:
+        time.sleep(2)
+        stopped.set()
+
+    task = asyncio.create_task(in_thread(stopped.wait, interrupt=interrupt))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    longest = 0.0
+    while not task.done():
+        before = time.monotonic()
+        await asyncio.sleep(0.01)
+        longest = max(longest, time.monotonic() - before)
+    assert stopped.is_set()
+    assert longest < 1
+    with pytest.raises(asyncio.CancelledError):
+        await task
