@@ -34,7 +34,6 @@ from app.inventory.storage import Located
 SQL = Queries("app.compare", "spark.sql")
 
 CATALOG_PARTS = 8  # connections to PostgreSQL, at most
-PATIENCE_S = 600.0
 PARTITION_BYTES = 16 << 20  # of the inventory's files, for each partition of the join
 LEAST_PARTITIONS, MOST_PARTITIONS = 2, 20_000
 SLICE_BYTES = 32 << 20  # of differences that are in the service's memory at a time
@@ -80,7 +79,6 @@ class SparkEngine:
         prefixes: Sequence[str],
         spool: Path,
         catalog_parts: int = CATALOG_PARTS,
-        patience: float = PATIENCE_S,
     ) -> None:
         self._remote = remote
         self._url = database_url
@@ -88,16 +86,18 @@ class SparkEngine:
         self._prefixes = prefixes
         self._spool = spool
         self._catalog_parts = catalog_parts
-        self._patience = patience
 
     async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
         """Fill `difference` from the cluster. Raises `BadInventory`, `SparkUnavailable`, `EngineUnavailable`."""
         found = await find_files(self.located, self._prefixes)
         inventory = await ClusterInventory.of(self.located.manifest, found)
-        catalog = await JdbcCatalog.under(connection, self._url, comparison.archive_location, self._catalog_parts)
         tag = f"orca-reconcile-{comparison.job_id}-{uuid4().hex}"
         partitions = min(max(LEAST_PARTITIONS, self.located.manifest.size_in_bytes // PARTITION_BYTES), MOST_PARTITIONS)
-        async with Cluster.opened(self._remote, tag, report, patience=self._patience, partitions=partitions) as cluster:
+        where, parts = comparison.archive_location, self._catalog_parts
+        async with (
+            JdbcCatalog.under(connection, self._url, where, parts=parts, reader=tag) as catalog,
+            Cluster.opened(self._remote, tag, report, partitions=partitions) as cluster,
+        ):
             try:
                 await cluster.run("verifying", inventory.verify)
                 differences = await cluster.run("comparing", partial(_compare, cluster, inventory, catalog))
@@ -110,7 +110,7 @@ class SparkEngine:
                 for which in slices(differences.parts):
                     table = await cluster.run("handing over", partial(_slice, differences.rows, which))
                     await handing.objects(table.to_reader(max_chunksize=BATCH_ROWS))
-                await handing.join_by_key(comparison.archive_location)
+                await handing.join_by_key(where)
             except DataFault as fault:
                 key = fault.listed_twice
                 if key is not None:

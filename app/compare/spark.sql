@@ -110,3 +110,8 @@ HAVING sum(quotes) % 2 = 1;
 
 -- name: catalog_bytes
 SELECT pg_relation_size('orca.files');
+
+-- name: end_readers
+-- End the connections of a run's readers, wherever they are. Spark's interrupt does not reach who waits for an answer of
+-- PostgreSQL, for a lock above all: the task, or the driver that asks for the columns, would wait on and keep its core.
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :reader AND datname = current_database();

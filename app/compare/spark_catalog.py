@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import reduce
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from pyspark.sql import DataFrame
 from pyspark.sql.connect.session import SparkSession
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.queries import Queries
 from app.errors import EngineUnavailable
 
 SQL = Queries("app.catalog", "read.sql")
-SIZE = Queries("app.compare", "spark.sql")["catalog_bytes"]
+OURS = Queries("app.compare", "spark.sql")
 FETCH_ROWS = 10_000
 PART_BYTES = 32 << 20  # of the table: for less, another connection and its task cost more than they save
 # What the statements of `read.sql` leave to their reader, done by PostgreSQL here.
@@ -35,20 +38,29 @@ class JdbcCatalog:
     statements: tuple[str, ...]
 
     @classmethod
-    async def under(cls, connection: AsyncConnection, url: str, archive_location: str, parts: int) -> JdbcCatalog:
-        """Prepare to read what `connection`'s REPEATABLE READ transaction sees; it has to stay open meanwhile.
+    @asynccontextmanager
+    async def under(
+        cls, connection: AsyncConnection, url: str, archive_location: str, *, parts: int, reader: str
+    ) -> AsyncIterator[JdbcCatalog]:
+        """Have read, within the block, what `connection`'s REPEATABLE READ transaction sees.
 
-        At most `parts` connections read at the same time.
+        At most `parts` connections read at the same time, under the application name `reader`. Those that are left when
+        the block fails are ended.
 
         Raises `EngineUnavailable` when `url` cannot be reached from other machines.
         """
-        options = jdbc_options(url)
+        options = jdbc_options(url, reader)
         snapshot = (await connection.execute(SQL["snapshot"])).scalar_one()
-        size = (await connection.execute(SIZE)).scalar_one()
+        size = (await connection.execute(OURS["catalog_bytes"])).scalar_one()
         values = {"archive_location": archive_location, "parts": min(parts, size // PART_BYTES + 1)}
         statements = await connection.execute(SQL["parts"], values)
         options["sessionInitStatement"] = _JOIN_SNAPSHOT.format(snapshot)
-        return cls(options, tuple(AS_COMPARED.format(statement) for statement in statements.scalars()))
+        try:
+            yield cls(options, tuple(AS_COMPARED.format(statement) for statement in statements.scalars()))
+        except BaseException:
+            with suppress(SQLAlchemyError):  # where the connection is lost, the readers' snapshot is as well
+                await connection.execute(OURS["end_readers"], {"reader": reader})
+            raise
 
     def rows(self, spark: SparkSession) -> DataFrame:
         """Give the rows, read when the result is."""
@@ -61,7 +73,7 @@ def _and(some: DataFrame, others: DataFrame) -> DataFrame:
     return some.unionAll(others)
 
 
-def jdbc_options(url: str) -> dict[str, str]:
+def jdbc_options(url: str, reader: str) -> dict[str, str]:
     """Turn the URL that libpq takes into what Spark's JDBC source takes.
 
     Of libpq's parameters those of TLS keep their meaning; the others say nothing to the cluster. Raises
@@ -77,7 +89,7 @@ def jdbc_options(url: str) -> dict[str, str]:
         )
     user, _, password = login.partition(":")
     kept = {name: value for name, value in parameters.items() if name in _SAME_IN_JAVA}
-    query = urlencode(kept | {"ApplicationName": "orca-reconcile on Spark", "tcpKeepAlive": "true"})
+    query = urlencode(kept | {"ApplicationName": reader, "tcpKeepAlive": "true"})
     return {
         "url": f"jdbc:postgresql://{hosts}{parts.path or '/'}?{query}",
         "driver": "org.postgresql.Driver",

@@ -33,6 +33,7 @@ OPENING = DefaultPolicy(max_retries=4, max_backoff=3000)  # about 5 s in all
 WORKING = DefaultPolicy(max_retries=8, max_backoff=10_000)  # about 35 s: a server's connection may be cut and come back
 LOOK_S = 1.0
 ANSWER_S = 20.0
+PATIENCE_S = 600.0
 LET_GO_S = 5.0
 INTERRUPT_S = 0.5
 
@@ -85,11 +86,10 @@ class Heard(ProgressHandler):
 class Cluster:
     """One session of one run; `run` gives it work."""
 
-    def __init__(self, spark: SparkSession, tag: str, report: Report, patience: float) -> None:
+    def __init__(self, spark: SparkSession, tag: str, report: Report) -> None:
         self._spark = spark
         self._tag = tag
         self._heard = Heard(report)
-        self._patience = patience
         self._letting_go: threading.Thread | None = None
         self._let_go_of = threading.Event()
         self._kept: list[DataFrame] = []
@@ -97,12 +97,10 @@ class Cluster:
 
     @classmethod
     @asynccontextmanager
-    async def opened(
-        cls, remote: str, tag: str, report: Report, *, patience: float, partitions: int
-    ) -> AsyncIterator[Cluster]:
+    async def opened(cls, remote: str, tag: str, report: Report, *, partitions: int) -> AsyncIterator[Cluster]:
         """Open a session for the length of the block. Raises `SparkUnavailable` when the cluster does not answer."""
         spark = await asyncio.to_thread(SparkSession, remote)
-        cluster = cls(spark, tag, report, patience)
+        cluster = cls(spark, tag, report)
         try:
             spark.client.set_retry_policies([OPENING])
             await cluster.run("connecting", lambda session: _prepare(session, partitions), patience=ANSWER_S)
@@ -119,7 +117,7 @@ class Cluster:
         """
         self._heard.phase = phase
         self._heard.at = time.monotonic()
-        allowed = self._patience if patience is None else patience
+        self._let_go_of.clear()
 
         def tagged() -> T:
             self._spark.addTag(self._tag)  # tags belong to a thread
@@ -128,6 +126,7 @@ class Cluster:
         work = asyncio.create_task(in_thread(tagged, interrupt=self.interrupt))
         try:
             while not (await asyncio.wait({work}, timeout=LOOK_S))[0]:
+                allowed = PATIENCE_S if patience is None else patience
                 if time.monotonic() - self._heard.at > allowed:
                     raise SparkUnavailable(
                         f"The Spark cluster made no progress for {allowed:.0f} s while {phase}: "
