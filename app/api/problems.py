@@ -44,6 +44,7 @@ from app.reports.findings import BadFilter
 
 METHOD_NOT_ALLOWED = 405
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 STATUSES: dict[type[ReconcileError], int] = {
     BadCursor: 400,
@@ -177,13 +178,12 @@ def _headers(request: Request, error: HTTPException) -> Mapping[str, str] | None
     """Give what the framework says, and all that a path takes: it knows only what the first of its routes does."""
     if error.status_code != METHOD_NOT_ALLOWED:
         return error.headers
-    takes = {
+    takes = [
         method
-        for route in request.app.routes
-        if route.matches(dict(request.scope))[0] is not Match.NONE
-        for method in getattr(route, "methods", None) or ()
-    }
-    return {**(error.headers or {}), "Allow": ", ".join(sorted(takes))}
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
+    return {**(error.headers or {}), "Allow": ", ".join(takes)}
 
 
 def _place(error: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass
 
 import adbc_driver_postgresql.dbapi as adbc
 import duckdb
@@ -26,17 +27,31 @@ STREAMS = 2
 BATCH_ROWS = 5_000
 MEMORY_LIMIT = 100_000_000
 UNIQUE_VIOLATION = "23505"
+CALL = "SELECT orca.reconcile_{}_load(:run_id, :attempt)"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The table into which one attempt of a run loads: another attempt, even of the same run, has another table."""
+
+    run_id: int
+    attempt: int
+
+    @property
+    def table(self) -> str:
+        """Its name within schema orca, as `orca.reconcile_load_name` gives it; a plain identifier."""
+        return f"reconcile_load_{self.run_id}_{self.attempt}"
 
 
 async def load(
-    database: Database, run_id: int, job_id: int, inventory: InventoryFiles, report: Callable[[int], None]
+    database: Database, into: Load, job_id: int, inventory: InventoryFiles, report: Callable[[int], None]
 ) -> int:
-    """Copy the inventory's rows into a table of the run's own and give their number; nobody else sees them yet.
+    """Copy the inventory's rows into a table of the attempt's own and give their number; nobody else sees them yet.
 
     `report` is told the number of rows so far. Memory does not grow with the inventory. Raises `BadInventory`.
     """
     async with database.transaction() as connection:
-        table = (await connection.execute(text("SELECT orca.reconcile_begin_load(:run)"), {"run": run_id})).scalar_one()
+        table = (await connection.execute(text(CALL.format("begin")), asdict(into))).scalar_one()
     with closing(open_duckdb(MEMORY_LIMIT, threads=STREAMS)) as memory:
         rows = _Rows(memory, inventory, job_id, report)
         streams = [_Stream(database.url, table, rows) for _ in range(STREAMS)]
@@ -55,44 +70,39 @@ async def load(
     return rows.read
 
 
-async def seal(database: Database, run_id: int, inventory: InventoryFiles) -> None:
+async def seal(database: Database, loaded: Load, inventory: InventoryFiles) -> None:
     """Key what `load` loaded. Raises `BadInventory` when a key is listed twice."""
     try:
         async with database.transaction() as connection:
-            await connection.execute(text("SELECT orca.reconcile_seal_load(:run)"), {"run": run_id})
+            await connection.execute(text(CALL.format("seal")), asdict(loaded))
     except DBAPIError as error:
         if sqlstate(error) != UNIQUE_VIOLATION:
             raise
-        key = await _key_listed_twice(database, run_id)
+        key = await _key_listed_twice(database, loaded)
         raise await asyncio.to_thread(inventory.explain_duplicate, key) from error
 
 
-async def is_loaded(connection: AsyncConnection, run_id: int) -> bool:
+async def is_loaded(connection: AsyncConnection, loaded: Load) -> bool:
     """Tell whether what `load` loaded stands apart, and is no partition yet."""
-    table = text("SELECT to_regclass(format('orca.%I', 'reconcile_load_' || CAST(:run AS int8))) IS NOT NULL")
-    return bool((await connection.execute(table, {"run": run_id})).scalar_one())
+    there = text("SELECT to_regclass(:table) IS NOT NULL")
+    return bool((await connection.execute(there, {"table": f"orca.{loaded.table}"})).scalar_one())
 
 
-async def attach(connection: AsyncConnection, run_id: int) -> None:
+async def attach(connection: AsyncConnection, loaded: Load) -> None:
     """Make the sealed rows the archive location's partition, in the caller's transaction; waits little for locks."""
     await connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-    await connection.execute(text("SELECT orca.reconcile_attach_load(:run)"), {"run": run_id})
+    await connection.execute(text(CALL.format("attach")), asdict(loaded))
 
 
 async def drop(connection: AsyncConnection, run_id: int) -> None:
-    """Drop what `load` loaded, if it is still there."""
-    await connection.execute(text("SELECT orca.reconcile_drop_load(:run)"), {"run": run_id})
+    """Drop what the attempts of a run loaded, if it is still there."""
+    await connection.execute(text("SELECT orca.reconcile_drop_load(:run_id)"), {"run_id": run_id})
 
 
-async def _key_listed_twice(database: Database, run_id: int) -> str:
+async def _key_listed_twice(database: Database, loaded: Load) -> str:
+    twice = "SELECT key_path FROM orca.loaded GROUP BY key_path HAVING count(*) > 1 ORDER BY key_path LIMIT 1"
     async with database.reading() as connection:
-        table = (
-            await connection.execute(
-                text("SELECT quote_ident('reconcile_load_' || CAST(:run AS int8))"), {"run": run_id}
-            )
-        ).scalar_one()
-        twice = text("SELECT key_path FROM orca.loaded GROUP BY key_path HAVING count(*) > 1 ORDER BY key_path LIMIT 1")
-        return str((await connection.execute(text(twice.text.replace("loaded", table)))).scalar_one())
+        return str((await connection.execute(text(twice.replace("loaded", loaded.table)))).scalar_one())
 
 
 class _Rows:

@@ -152,7 +152,7 @@ class Runner:
                         "error_message": error_message,
                     },
                 )
-                if handed_back.one_or_none() is not None:  # else another attempt may be loading under the same name
+                if handed_back.one_or_none() is not None:  # else another attempt may be loading
                     await staging.drop(connection, run.id)
                 await connection.execute(SQL["wake"])
 

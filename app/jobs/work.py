@@ -72,15 +72,16 @@ async def _manifest(settings: Settings, run: Run) -> Located:
 
 async def _stage(database: Database, run: Run, inventory: InventoryFiles, report: Report) -> bool:
     """Make the inventory the archive location's partition; tell whether the run goes on to the comparison."""
+    load = staging.Load(run.id, run.attempt)
     rows = await staging.load(
-        database, run.id, run.job_id, inventory, lambda done: report("staging", done, None, "rows")
+        database, load, run.job_id, inventory, lambda done: report("staging", done, None, "rows")
     )
-    await staging.seal(database, run.id, inventory)
+    await staging.seal(database, load, inventory)
 
     async def publish_rows() -> bool:
         async with database.transaction() as connection:
-            if await staging.is_loaded(connection, run.id):  # else an earlier try did it, and did not hear of it
-                await staging.attach(connection, run.id)
+            if await staging.is_loaded(connection, load):  # else an earlier try did it, and did not hear of it
+                await staging.attach(connection, load)
             await set_status(connection, run.job_id, Status.STAGED)
             held = await connection.execute(SQL["still_ours"], {"run_id": run.id, "attempt": run.attempt})
             goes_on = held.scalar_one_or_none()

@@ -29,12 +29,12 @@ async def load(database: Database, bucket: str, keys: list[str], *, listed_as: s
     async with database.transaction() as connection:
         job = (await connection.execute(text(NEW_JOB), {"bucket": bucket})).scalar_one()
         run = (await connection.execute(text(NEW_RUN), {"job": job, "bucket": bucket})).scalar_one()
-        table = (await connection.execute(text("SELECT orca.reconcile_begin_load(:run)"), {"run": run})).scalar_one()
+        table = (await connection.execute(text("SELECT orca.reconcile_begin_load(:run, 1)"), {"run": run})).scalar_one()
         for key in keys:
             values = {"job": job, "bucket": listed_as or bucket, "key": key}
             await connection.execute(text(ROW.format(table)), values)
-        await connection.execute(text("SELECT orca.reconcile_seal_load(:run)"), {"run": run})
-        await connection.execute(text("SELECT orca.reconcile_attach_load(:run)"), {"run": run})
+        await connection.execute(text("SELECT orca.reconcile_seal_load(:run, 1)"), {"run": run})
+        await connection.execute(text("SELECT orca.reconcile_attach_load(:run, 1)"), {"run": run})
         await connection.execute(text(END_RUN), {"run": run})
     return int(job)
 
