@@ -71,11 +71,14 @@ class Reader:
         async with self._free:
             try:
                 return await self._rows(statement.sql, arguments)
+            except asyncpg.InternalClientError:
+                # The server's word that it ends the connection came just when asyncpg was about to ask something of it.
+                pass
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 if not may_pass(error):
                     raise
-                while self._idle:
-                    self._idle.pop().terminate()
+            while self._idle:
+                self._idle.pop().terminate()
             return await self._rows(statement.sql, arguments)
 
     async def _rows(self, sql: str, arguments: list[object]) -> list[asyncpg.Record]:
