@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Annotated
 
 import structlog
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 
 from app.api.issuer import AccessToken, Issuer
 from app.api.origin import check_origin
@@ -26,10 +25,6 @@ Caller = ApiToken | AccessToken
 """Who sent a request: a `name` for the log, and `scopes`."""
 
 log = structlog.get_logger()
-_bearer = HTTPBearer(
-    auto_error=False,
-    description="A token that `orca-reconcile token new` made, or an access token of the OpenID Connect issuer.",
-)
 
 
 def token_of(settings: Settings, text: str | None) -> ApiToken:
@@ -71,19 +66,25 @@ async def caller_of(request: Request, text: str | None) -> Caller:
     return await bearer_of(request, text)
 
 
-class Allowed:
+class Allowed(HTTPBearer):
     """Lets a request pass whose token has a scope, and writes down whose it is.
 
-    Without a scope of its own it asks for `read` where the method reads, and for `write` elsewhere.
+    Without a scope of its own it asks for `read` where the method reads, and for `write` elsewhere. It is the
+    documented security scheme itself, for FastAPI takes its time over every dependency, and one will do.
     """
 
     def __init__(self, scope: Scope | None = None) -> None:
+        super().__init__(
+            scheme_name="HTTPBearer",
+            description="A token that `orca-reconcile token new` made, "
+            "or an access token of the OpenID Connect issuer.",
+            auto_error=False,
+        )
         self._scope = scope
 
-    async def __call__(
-        self, request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-    ) -> None:
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]  # what it found is not asked for
         """Raise `NoToken`, `CrossSite` or `NotAllowed` unless the request may pass."""
+        credentials = await super().__call__(request)
         token = await caller_of(request, credentials.credentials if credentials else None)
         needed = self._scope or (Scope.READ if request.method in READING else Scope.WRITE)
         if needed not in token.scopes:

@@ -17,4 +17,5 @@ def backoff(failures: int) -> float:
 async def pause(stop: asyncio.Event, seconds: float) -> None:
     """Wait that long, or until the stop."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()

@@ -40,7 +40,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads single rows; open one with `async with Reader.at(url) as reader`.
+    """Reads few rows at once; open one with `async with Reader.at(url) as reader`.
 
     With generic plans, a statement is planned once, without knowing any value: for what is best served by one plan for
     all. With custom ones it is planned for its values each time, and parsed once: for what they decide.
@@ -62,32 +62,35 @@ class Reader:
             for connection in reader._idle:
                 await connection.close()
 
-    async def row(self, statement: Prepared, values: Mapping[str, object]) -> asyncpg.Record | None:
-        """Read the one row of a statement, or None.
+    async def rows(self, statement: Prepared, values: Mapping[str, object]) -> list[asyncpg.Record]:
+        """Read the rows of a statement.
 
         Connections that were lost while they were idle are replaced, unnoticed: reading twice does no harm.
         """
         arguments = [values[name] for name in statement.names]
         async with self._free:
             try:
-                return await self._row(statement.sql, arguments)
+                return await self._rows(statement.sql, arguments)
+            except asyncpg.InternalClientError:
+                # The server's word that it ends the connection came just when asyncpg was about to ask something of it.
+                pass
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 if not may_pass(error):
                     raise
-                while self._idle:
-                    self._idle.pop().terminate()
-            return await self._row(statement.sql, arguments)
+            while self._idle:
+                self._idle.pop().terminate()
+            return await self._rows(statement.sql, arguments)
 
-    async def _row(self, sql: str, arguments: list[object]) -> asyncpg.Record | None:
+    async def _rows(self, sql: str, arguments: list[object]) -> list[asyncpg.Record]:
         connection = await self._connection()
         try:
-            row = await connection.fetchrow(sql, *arguments)
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
         except BaseException:
             # An error, a timeout or a caller who went away: what state it is in is not worth finding out.
             connection.terminate()
             raise
         self._idle.append(connection)
-        return row
+        return rows
 
     async def _connection(self) -> asyncpg.Connection:
         while self._idle:

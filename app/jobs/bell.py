@@ -30,8 +30,10 @@ class Bell:
 
     async def wait(self, seconds: float) -> None:
         """Wait until the bell rings, or that long."""
+        # Not wait_for, which before Python 3.12 swallows a cancellation that comes at the moment of the ring.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._rung.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._rung.wait()
 
     async def listen(self, database: Database) -> None:
         """Ring for every notification, connecting again whenever the connection is lost, until cancelled."""

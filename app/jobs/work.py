@@ -73,9 +73,7 @@ async def _manifest(settings: Settings, run: Run) -> Located:
 async def _stage(database: Database, run: Run, inventory: InventoryFiles, report: Report) -> bool:
     """Make the inventory the archive location's partition; tell whether the run goes on to the comparison."""
     load = staging.Load(run.id, run.attempt)
-    rows = await staging.load(
-        database, load, run.job_id, inventory, lambda done: report("staging", done, None, "rows")
-    )
+    rows = await staging.load(database, load, run.job_id, inventory, lambda done: report("staging", done, None, "rows"))
     await staging.seal(database, load, inventory)
 
     async def publish_rows() -> bool:

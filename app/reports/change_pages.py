@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.keyset import Key, Listing
 from app.db.queries import Queries
 from app.reports.findings import PENDING_COMMENT, Kind
+from app.reports.pages import BETWEEN, Page
 from app.reports.pages import SQL as PAGES
-from app.reports.pages import Page
 from app.reports.pairs import Pair, Published
 
 SQL = Queries("app.reports", "changes.sql")
@@ -121,8 +121,8 @@ class Changes:
             **{f"wanted_{name}": list(column) for name, column in zip(self.kind.key, columns, strict=True)},
         }
         await connection.execute(SQL["by_probes"])
-        row = (await connection.execute(text(_items_statement(self.kind)), values)).one()
-        return row.items or b""
+        rows = await connection.execute(text(_items_statement(self.kind)), values)
+        return BETWEEN.join(item for _, item in rows if item is not None)
 
 
 async def choose_plan(connection: AsyncConnection, kind: Kind, one: Published, other: Published | None) -> None:

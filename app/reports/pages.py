@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -67,22 +68,23 @@ class Report:
             "comment": PENDING_COMMENT,
             **{f"after_{name}": "" if after is None else after[place] for place, name in enumerate(self.kind.key)},
         }
+        rows: Sequence[tuple[bool, bytes | None]]
         if isinstance(source, Reader):
             filtered = self.filters != NO_FILTERS
-            row = await source.row(_prepared(self.kind, filtered=filtered, limit=limit), values | asdict(self.filters))
+            values |= asdict(self.filters) if filtered else {}
+            rows = await source.rows(_prepared(self.kind, filtered=filtered, limit=limit), values)
         else:
             statement = text(_statement(self.kind, filtered=True, limit=limit))
-            row = (await source.execute(statement, values | asdict(self.filters))).one_or_none()
-        if row is None:
+            rows = (await source.execute(statement, values | asdict(self.filters))).all()
+        if not rows:
             raise NoSuchJob(self.job_id)
-        ready, found, items = row
-        if not ready:
+        if not rows[0][0]:
             raise ReportNotReady(f"Job {self.job_id} has published no report yet: see GET /jobs/{self.job_id}.")
-        if found <= limit:
-            return items or b"", None
-        end = items.rfind(BETWEEN)
-        last = orjson.loads(items[items.rfind(BETWEEN, 0, end) + 1 : end])
-        return items[:end], tuple(last[name] for name in self.kind.key)
+        items = [item for _, item in rows if item is not None]
+        if len(items) <= limit:
+            return BETWEEN.join(items), None
+        last = orjson.loads(items[limit - 1])
+        return BETWEEN.join(items[:limit]), tuple(last[name] for name in self.kind.key)
 
 
 @lru_cache(maxsize=256)

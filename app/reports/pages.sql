@@ -1,7 +1,8 @@
--- One statement answers a page: whether there is a report (no row: no such job; not ready: not published yet), how many items
--- were found, and the items, as JSON in UTF-8 with `,` and a line break between them. PostgreSQL writes the JSON, which spares
--- the service from decoding a hundred rows only to encode them again. Times are computed in floating point, which is exact once
--- rounded to the microseconds that PostgreSQL keeps, and quicker than the numeric that extract() gives.
+-- One statement answers a page: whether there is a report (no row: no such job; not ready: not published yet), and the items,
+-- a row each, as JSON in UTF-8. PostgreSQL writes the JSON, which spares the service from decoding a hundred rows only to encode
+-- them again. It hands the rows on as they come: gathering them into one text takes memory from the system for every page, and
+-- a quarter longer. Times are computed in floating point, which is exact once rounded to the microseconds that PostgreSQL keeps,
+-- and quicker than the numeric that extract() gives.
 --
 -- The statement is put together once, from `page` and the parts of its kind. The row comparison and the order are those of
 -- the primary key, in its collation: a range of that index is read, and nothing is sorted. The first page follows the empty
@@ -16,12 +17,10 @@ WITH report AS MATERIALIZED (
     LEFT JOIN orca.reconcile_report AS published ON published.job_id = job.id
     WHERE job.id = :job_id
 )
-SELECT report.ready, page.found, page.items
+-- A report without items gives one row without an item. The report is one row, so that items come in their own order.
+SELECT report.ready, convert_to(row_to_json(item)::text, 'UTF8') AS item
 FROM report
-CROSS JOIN LATERAL (
-    SELECT count(*) AS found, convert_to(string_agg(row_to_json(item)::text, E',\n'), 'UTF8') AS items
-    FROM (/* items */) AS item
-) AS page;
+LEFT JOIN LATERAL (/* items */) AS item ON true;
 
 -- name: phantoms
 SELECT finding.collection_id AS "collectionId",
