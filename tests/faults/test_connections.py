@@ -125,7 +125,7 @@ async def test_a_copy_that_breaks_off_is_the_database_s_fault_and_is_done_again(
         scene.url = url
         proxy.cut_copy(direction, after_bytes=after_bytes)
         async with scene.runner():
-            await scene.until("SELECT failures = 1 AND state = 'queued' FROM orca.reconcile_run")
+            await scene.until("SELECT failures = 1 OR state = 'failed' FROM orca.reconcile_run")
             said = await scene.do("SELECT error_message FROM orca.reconcile_run")
             await scene.ended()
         assert proxy.cuts == 1

@@ -96,30 +96,34 @@ class Wire:
                     session.deaf = True
                 if self._copy is not None and self._copy[0].encode() in body and head[:1] in {b"Q", b"P"}:
                     session.copied = 0
-                if head[:1] == COPY_DATA and self._ends_copy("FROM STDIN", session, len(body)):
+                if head[:1] == COPY_DATA and self._room("FROM STDIN", session, len(body)) < len(body):
                     return
                 server.write(head + body)
                 await server.drain()
 
-    def _ends_copy(self, direction: Direction, session: Session, size: int) -> bool:
-        """Count what is about to pass of a session's COPY; tell whether the connection is to break now."""
+    def _room(self, direction: Direction, session: Session, size: int) -> int:
+        """Count what is about to pass of a session's COPY; tell how many bytes may: fewer, when the connection breaks."""
         if session.copied is None or self._copy is None or self._copy[0] != direction:
-            return False
+            return size
+        room = self._copy[1] - session.copied
         session.copied += size
-        if session.copied <= self._copy[1]:
-            return False
+        if size <= room:
+            return size
         self._copy = None
         self.cuts += 1
-        return True
+        return room
 
     async def _back(self, server: asyncio.StreamReader, client: asyncio.StreamWriter, session: Session) -> None:
         """Pass on what the server says; once the client is to hear nothing, what it says ends the connection."""
         with suppress(ConnectionError):
             while piece := await server.read(1 << 16):
-                if session.deaf or self._ends_copy("TO STDOUT", session, len(piece)):
+                if session.deaf:
                     return
-                client.write(piece)
+                room = self._room("TO STDOUT", session, len(piece))
+                client.write(piece[:room])
                 await client.drain()
+                if room < len(piece):
+                    return
 
 
 @asynccontextmanager
