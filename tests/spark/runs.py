@@ -60,7 +60,8 @@ async def working(database: Database, settings: Settings) -> AsyncIterator[None]
         yield
     finally:
         work.cancel()
-        await asyncio.wait({work})
+        stopped, _ = await asyncio.wait({work}, timeout=PATIENCE_S)
+        assert stopped, f"the runner does not stop: {work.get_stack()}"  # rather than to hang
 
 
 async def until(database: Database, job: Job, condition: Callable[[Job], bool], seconds: float = PATIENCE_S) -> Job:
