@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tests.support.service import serving
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 TOKEN = "a-token-of-the-tests"  # noqa: S105  (its service is gone with the test)
+HOOKS = Path(__file__).with_name("contract_hooks.py")
 CASES = 2000
 EXAMPLES = 100  # of each operation in each phase
 
@@ -51,6 +53,7 @@ def hammer(client: httpx.Client, folder: Path) -> subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         cwd=folder,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": str(HOOKS)},
         timeout=300,
     )
 
