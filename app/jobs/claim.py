@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from sqlalchemy import RowMapping
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from app.db.queries import Queries
 from app.jobs.model import Run
 
 SQL = Queries("app.jobs", "runs.sql")
+ANSWER_S = 2.0  # of the 10 s in which a runner stops
 
 
 @asynccontextmanager
@@ -22,11 +26,7 @@ async def claimed(database: Database) -> AsyncIterator[Run | None]:
     free the moment PostgreSQL sees its connection gone.
     """
     async with database.reading() as connection:
-        try:
-            row = (await connection.execute(SQL["claim"])).mappings().one_or_none()
-        except IntegrityError:
-            # Another runner has just started a run of the same archive location.
-            row = None
+        row = await _claim(connection)
         try:
             if row is None or not row["leased"]:
                 yield None
@@ -37,3 +37,27 @@ async def claimed(database: Database) -> AsyncIterator[Run | None]:
             # lock went with it.
             with suppress(DBAPIError, OSError):
                 await connection.execute(SQL["release"])
+
+
+async def _claim(connection: AsyncConnection) -> RowMapping | None:
+    """Claim a run, and hear which even when the caller is cancelled meanwhile: else nobody would hand it back.
+
+    The cancellation then comes at the caller's next `await`.
+    """
+
+    async def claim() -> RowMapping | None:
+        try:
+            return (await connection.execute(SQL["claim"])).mappings().one_or_none()
+        except IntegrityError:
+            return None  # another runner has just started a run of the same archive location
+
+    claiming, caller = asyncio.create_task(claim()), asyncio.current_task()
+    try:
+        return await asyncio.shield(claiming)
+    except asyncio.CancelledError:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await claiming
+        finally:
+            if caller is not None:
+                caller.cancel()

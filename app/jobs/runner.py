@@ -43,6 +43,7 @@ class Runner:
         self._settings = settings
         self._bell = Bell()
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
 
     async def __aenter__(self) -> Self:
         self._tasks = [
@@ -56,6 +57,7 @@ class Runner:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -100,12 +102,12 @@ class Runner:
                 watching = group.create_task(watch.keep())
                 await work(self._database, self._settings, run, watch.report)
                 watching.cancel()
-        except asyncio.CancelledError:
-            # This process is shutting down: somebody else takes the run up, and it is not the run's fault.
-            watch.end("handed back")
-            await asyncio.shield(self._hand_back(run, delay=0, failures=0, error_message=run.last_error))
-            raise
-        except Exception as failure:  # noqa: BLE001  (whatever it was, the job has to say it)
+        except (Exception, asyncio.CancelledError) as failure:
+            if self._stopping:
+                # Somebody else takes the run up, and it is not the run's fault, whatever failed while it let go.
+                watch.end("handed back")
+                await asyncio.shield(self._hand_back(run, delay=0, failures=0, error_message=run.last_error))
+                raise asyncio.CancelledError from failure
             error = _innermost(failure)
             watch.end("failed", reason(error))
             await self._fail(run, error)

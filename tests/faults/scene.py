@@ -47,6 +47,8 @@ DESTINATION = "inventory-reports"
 FETCHING = "the store"
 LOADING, STAGING = "orca.gate", "orca.reconcile_s3_object"
 COMPARING, PUBLISHING = "orca.files", "orca.reconcile_orphan_report"
+# Rows that are to be loaded take the parent's shape before: they read it, which the lock on it allows.
+LOCKS = {STAGING: "SHARE UPDATE EXCLUSIVE"}
 PHASES: list[tuple[EngineName, str]] = [
     ("duckdb", FETCHING),
     ("duckdb", COMPARING),
@@ -195,7 +197,7 @@ class Scene:
             return
         holder = await self.database.engine.connect()
         try:
-            await holder.execute(text(f"LOCK TABLE {place} IN ACCESS EXCLUSIVE MODE"))
+            await holder.execute(text(f"LOCK TABLE {place} IN {LOCKS.get(place, 'ACCESS EXCLUSIVE')} MODE"))
             yield holder
         finally:
             try:

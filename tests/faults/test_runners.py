@@ -93,6 +93,17 @@ async def test_a_stopped_runner_hands_its_work_back(scenes: Scenes, engine: Engi
     await scene.finish()
 
 
+async def test_a_runner_that_is_stopped_while_it_claims_hands_back_what_it_got(scenes: Scenes) -> None:
+    """PostgreSQL may have given it the run by the time that it is told to stop."""
+    scene = await scenes("duckdb")
+    async with scene.held_up("orca.reconcile_run") as holder, scene.runner():
+        await scene.stuck_at("orca.reconcile_run")
+        assert holder is not None
+        await holder.rollback()
+    assert await scene.do("SELECT state = 'queued' AND attempt = 1 AND failures = 0 FROM orca.reconcile_run")
+    await scene.finish()
+
+
 @pytest.mark.parametrize("place", [STAGING, COMPARING])
 async def test_what_was_handed_back_and_is_then_cancelled_leaves_nothing(scenes: Scenes, place: str) -> None:
     scene = await scenes("postgres")
