@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +14,7 @@ from adbc_driver_postgresql import StatementOptions
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.queries import Queries
+from app.db.stream import read_together
 
 SQL = Queries("app.catalog", "read.sql")
 STREAMS = 2
@@ -22,10 +24,10 @@ BATCH_BYTES = 2**21
 class CatalogReader:
     """The files of one archive location in the state that `connection`'s transaction sees.
 
-    `streams` gives Arrow readers of (id, key_path, etag as it is, size_in_bytes, storage_class_id), each a COPY on a
-    connection of its own over a range of the pages; `rows` counts what was read from all of them, `failure` is why one
-    of them broke, `about` is how many files the planner's statistics know of,
-    and `storage_classes` says what the ids mean.
+    `stream` gives an Arrow reader of (id, key_path, etag as it is, size_in_bytes, storage_class_id), in no order: what
+    several COPYs give, each over a range of the pages, on a connection and in a thread of its own. `rows` counts what
+    was read from all of them, `failure` is why one of them broke, `about` is how many files the planner's statistics
+    know of, and `storage_classes` says what the ids mean.
     """
 
     def __init__(
@@ -33,12 +35,13 @@ class CatalogReader:
     ) -> None:
         self.storage_classes = storage_classes
         self.about = about
+        self.rows = 0
         self.failure: Exception | None = None
         self._url = url
         self._snapshot = snapshot
         self._statements = statements
         self._open: list[tuple[adbc.Connection, adbc.Cursor]] = []
-        self._read: list[int] = []
+        self._batches: Generator[pa.RecordBatch] | None = None
 
     @classmethod
     async def under(cls, connection: AsyncConnection, url: str, archive_location: str) -> CatalogReader:
@@ -49,17 +52,16 @@ class CatalogReader:
         statements = await connection.execute(SQL["parts"], {"archive_location": archive_location, "parts": STREAMS})
         return cls(url, snapshot, list(statements.scalars()), about, {row.id: row.value for row in classes})
 
-    @property
-    def rows(self) -> int:
-        """How many files have been read so far."""
-        return sum(self._read)
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None:
+            self.cancel()
+        if self._batches is not None:
+            self._batches.close()
         for connection, cursor in self._open:
             with suppress(adbc.Error):  # a stream that was cancelled or cut has nothing left to close
                 cursor.close()
@@ -72,33 +74,35 @@ class CatalogReader:
             with suppress(adbc.Error):
                 cursor.adbc_cancel()
 
-    def streams(self, advanced: Callable[[int], None]) -> list[pa.RecordBatchReader]:
-        """Start the readers; `advanced` is told the number of files read so far."""
-        return [self._stream(number, statement, advanced) for number, statement in enumerate(self._statements)]
+    def stream(self, advanced: Callable[[int], None]) -> pa.RecordBatchReader:
+        """Start the readers, which read ahead; `advanced` is told the number of files read so far."""
+        copies = [self._copy(statement) for statement in self._statements]
+        self._batches = self._counted(read_together([partial(iter, copy) for copy in copies], len(copies)), advanced)
+        return pa.RecordBatchReader.from_batches(copies[0].schema, self._batches)
 
-    def _stream(self, number: int, statement: str, advanced: Callable[[int], None]) -> pa.RecordBatchReader:
+    def _copy(self, statement: str) -> pa.RecordBatchReader:
         connection = adbc.connect(self._url)
         cursor = connection.cursor()
         self._open.append((connection, cursor))
-        self._read.append(0)
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor.execute(f"SET TRANSACTION SNAPSHOT '{self._snapshot}'")
         cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: BATCH_BYTES})
         cursor.execute(statement)
-        rows = cursor.fetch_record_batch()
+        return cursor.fetch_record_batch()
 
-        def counted() -> Iterator[pa.RecordBatch]:
-            try:
-                for batch in rows:
+    def _counted(
+        self, batches: Generator[pa.RecordBatch], advanced: Callable[[int], None]
+    ) -> Generator[pa.RecordBatch]:
+        try:
+            with closing(batches):
+                for batch in batches:
                     yield batch
-                    self._read[number] += batch.num_rows
+                    self.rows += batch.num_rows
                     advanced(self.rows)
-            except (adbc.Error, pa.ArrowException) as error:
-                self.failure = error
-                raise
-            except OSError as error:
-                # What Arrow makes of a connection that breaks in the middle of a COPY.
-                self.failure = ConnectionError(str(error))
-                raise
-
-        return pa.RecordBatchReader.from_batches(rows.schema, counted())
+        except (adbc.Error, pa.ArrowException) as error:
+            self.failure = error
+            raise
+        except OSError as error:
+            # What Arrow makes of a connection that breaks in the middle of a COPY.
+            self.failure = ConnectionError(str(error))
+            raise

@@ -13,19 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.catalog.read import CatalogReader
 from app.compare.engine import Comparison, Counted, Report
-from app.compare.handing import Handing
+from app.compare.handing import BATCH_ROWS, Handing
 from app.db.blocking import in_thread
 from app.db.duck import open_duckdb
 from app.db.queries import Queries
 from app.inventory.relation import InventoryFiles
 
 SQL = Queries("app.compare", "duckdb.sql")
-BATCH_ROWS = 20_000
 NUMBER = "size_in_bytes"
+COUNTED = 0.8  # of the memory limit is given to DuckDB: when it spills it holds that much more than it counts
 
 
 class DuckdbEngine:
-    """Reads both sides once, joins them in `memory_limit` bytes and spills to the folder `spill` beyond that.
+    """Reads both sides once, joins them in about `memory_limit` bytes and spills to the folder `spill` beyond that.
 
     Rows are equal when 128 bits of hash over key and compared fields are. Nothing is staged: PostgreSQL is only read
     from, and given the differences.
@@ -36,7 +36,7 @@ class DuckdbEngine:
     def __init__(self, database_url: str, inventory: InventoryFiles, *, memory_limit: int, spill: Path) -> None:
         self._url = database_url
         self._inventory = inventory
-        self._memory_limit = memory_limit
+        self._memory_limit = int(memory_limit * COUNTED)
         self._spill = spill
 
     async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
@@ -88,11 +88,7 @@ class DuckdbEngine:
         """Find the rows without an equal. Raises `BadInventory` when a key is listed twice."""
         equality = _equality(("key_path", *compared_fields))
         with reader:
-            names = []
-            for number, stream in enumerate(reader.streams(advanced)):
-                names.append(f"catalog_{number}")
-                memory.register(names[-1], stream)
-            memory.sql(" UNION ALL ".join(f"FROM {name}" for name in names)).create_view("catalog")
+            memory.register("catalog", reader.stream(advanced))
             memory.execute("CREATE TEMPORARY TABLE class (storage_class_id SMALLINT, storage_class VARCHAR)")
             memory.executemany("INSERT INTO class VALUES (?, ?)", [*reader.storage_classes.items()])
             memory.sql(SQL["files_as_compared"].text).select(ColumnExpression("id"), *equality).create_view("file")

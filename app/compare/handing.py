@@ -10,6 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.compare.publish import SQL
 from app.db.blocking import in_thread
 
+BATCH_ROWS = 2_048
+"""How many rows an engine hands over at a time: so few that nobody else waits long for the interpreter."""
+
 
 class Handing:
     """What has no equal on the other side, batch by batch, and `difference` made of it in the same transaction."""
@@ -48,6 +51,10 @@ class Handing:
         await driver.copy_records_to_table(table, records=self._records(rows), columns=rows.schema.names)
 
     async def _records(self, rows: pa.RecordBatchReader) -> AsyncIterator[tuple[object, ...]]:
-        while batch := await in_thread(lambda: next(rows, None), interrupt=self._interrupt):
-            for record in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+        def some() -> list[tuple[object, ...]] | None:
+            batch = next(rows, None)
+            return None if batch is None else list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+        while (records := await in_thread(some, interrupt=self._interrupt)) is not None:
+            for record in records:
                 yield record

@@ -18,7 +18,7 @@ from pyspark.sql.connect.session import SparkSession
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.compare.engine import Comparison, Counted, Report
-from app.compare.handing import Handing
+from app.compare.handing import BATCH_ROWS, Handing
 from app.compare.spark_catalog import JdbcCatalog
 from app.compare.spark_cluster import Cluster
 from app.compare.spark_faults import DataFault, SparkUnavailable
@@ -37,7 +37,6 @@ CATALOG_PARTS = 8  # connections to PostgreSQL, at most
 PARTITION_BYTES = 16 << 20  # of the inventory's files, for each partition of the join
 LEAST_PARTITIONS, MOST_PARTITIONS = 2, 20_000
 SLICE_BYTES = 32 << 20  # of differences that are in the service's memory at a time
-BATCH_ROWS = 20_000
 COLUMNS = ("key_path", "s3_etag", "s3_size_in_bytes", "s3_last_update", "s3_storage_class")
 
 

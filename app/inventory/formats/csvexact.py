@@ -16,10 +16,10 @@ from urllib.parse import unquote_to_bytes
 
 import pyarrow as pa
 
+from app.db.stream import Batches
 from app.inventory.formats.inflate import Inflated
 from app.inventory.formats.numbering import fault_row
 from app.inventory.formats.reader import RAW, DataPath
-from app.inventory.formats.stream import Batches
 
 MOST_LINE_CHARACTERS = 1 << 20
 _ROWS = 1000

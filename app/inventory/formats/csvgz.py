@@ -14,13 +14,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.csv as pc
 
+from app.db.stream import Batches, Stream, read_together
 from app.errors import BadInventory
 from app.inventory.formats.csvexact import exact_batches
 from app.inventory.formats.inflate import Inflated, require_reasonable
 from app.inventory.formats.numbering import numbered
 from app.inventory.formats.reader import NUMBERING, RAW, DataPath
 from app.inventory.formats.shape import shaped
-from app.inventory.formats.stream import Batches, Stream, read_together
 from app.inventory.sql import DECODED, over_raw
 
 # Text is taken in blocks of this many bytes, and no row may be longer: S3 writes at most a few kilobytes a row.

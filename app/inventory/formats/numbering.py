@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
+from app.db.stream import Batches, Stream
 from app.inventory.formats.reader import NUMBERING
-from app.inventory.formats.stream import Batches, Stream
 
 
 def numbered(schema: pa.Schema, batches: Callable[[], Batches], unreadable: str) -> Stream:

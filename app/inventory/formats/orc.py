@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.orc as po
 
+from app.db.stream import Batches, Stream, read_together
 from app.errors import BadInventory
 from app.inventory.formats.numbering import numbered
 from app.inventory.formats.reader import BATCH_ROWS, NUMBERING, RAW, DataPath
 from app.inventory.formats.shape import shaped
-from app.inventory.formats.stream import Batches, Stream, read_together
 
 
 class OrcReader:

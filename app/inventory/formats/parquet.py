@@ -11,11 +11,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from app.db.stream import Batches
 from app.errors import BadInventory
 from app.inventory.formats.numbering import numbered
 from app.inventory.formats.reader import BATCH_ROWS, NUMBERING, RAW, DataPath
 from app.inventory.formats.shape import shaped
-from app.inventory.formats.stream import Batches
 
 
 class ParquetReader:

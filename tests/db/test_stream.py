@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from app.inventory.formats.stream import Stream, read_together
+from app.db.stream import Stream, read_together
 from tests.inventory.building import duckdb_of_the_tests
 
 SCHEMA = pa.schema([("number", pa.int64())])
@@ -69,7 +69,7 @@ def test_a_stream_begins_anew_each_time() -> None:
 ABANDONED = """
 import itertools
 import pyarrow as pa
-from app.inventory.formats.stream import read_together
+from app.db.stream import read_together
 batch = pa.record_batch({"number": [1]})
 kept = read_together([lambda: itertools.repeat(batch)] * 4, 4)
 next(kept)

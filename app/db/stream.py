@@ -1,11 +1,11 @@
-"""Batches of Arrow that DuckDB can read as often as it likes, several files at a time, in flat memory."""
+"""Batches of Arrow for DuckDB: several sources read at a time and ahead of it, in flat memory."""
 
 from __future__ import annotations
 
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -37,7 +37,7 @@ class Stream:
         return reader.__arrow_c_stream__(requested_schema)
 
 
-def read_together(sources: Sequence[Callable[[], Batches]], readers: int = READERS) -> Batches:
+def read_together(sources: Sequence[Callable[[], Batches]], readers: int = READERS) -> Generator[pa.RecordBatch]:
     """Read several sources by several threads, giving their batches as they come.
 
     Raises what a source raises. The threads have ended when the reading has, early or not.
