@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import orjson
-from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression, StarExpression
+from duckdb import CaseExpression, ColumnExpression, ConstantExpression, Expression, FunctionExpression, StarExpression
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.catalog.read import CatalogReader
@@ -59,12 +60,14 @@ class DuckdbEngine:
                 counted = await in_thread(join, interrupt=interrupt)
                 handing = Handing(connection, interrupt)
                 await handing.start()
-                await handing.objects(memory.sql(SQL["objects"].text).to_arrow_reader(BATCH_ROWS))
-                await handing.files(memory.sql(SQL["files"].text).to_arrow_reader(BATCH_ROWS))
+                await handing.objects(lambda: memory.sql(SQL["objects"].text).to_arrow_reader(BATCH_ROWS))
+                await handing.files(lambda: memory.sql(SQL["files"].text).to_arrow_reader(BATCH_ROWS))
                 await handing.join_by_id()
             except duckdb.Error as error:
-                # A catalog stream that broke is the database's fault, whatever DuckDB makes of it.
-                raise reader.failure or self._inventory.explain(error) from error
+                if reader.failure is not None:
+                    # A catalog stream that broke is the database's fault, whatever DuckDB makes of it.
+                    raise reader.failure from error
+                raise await asyncio.to_thread(self._inventory.explain, error) from error
         return counted
 
     async def explain_disagreement(self) -> Exception:
@@ -89,9 +92,9 @@ class DuckdbEngine:
         equality = _equality(("key_path", *compared_fields))
         with reader:
             memory.register("catalog", reader.stream(advanced))
-            memory.execute("CREATE TEMPORARY TABLE class (storage_class_id SMALLINT, storage_class VARCHAR)")
-            memory.executemany("INSERT INTO class VALUES (?, ?)", [*reader.storage_classes.items()])
-            memory.sql(SQL["files_as_compared"].text).select(ColumnExpression("id"), *equality).create_view("file")
+            files = memory.sql(SQL["files_as_compared"].text)
+            files = files.select(StarExpression(), _named(reader.storage_classes).alias("storage_class"))
+            files.select(ColumnExpression("id"), *equality).create_view("file")
             self._inventory.relation(memory).create_view("s3")
             memory.view("s3").select(StarExpression(), *equality).create_view("object")
             memory.execute("SET disabled_optimizers = 'build_side_probe_side'")  # the files are what fits in memory
@@ -109,6 +112,15 @@ class DuckdbEngine:
     def _listed_twice(self, memory: duckdb.DuckDBPyConnection, query: str) -> Exception | None:
         found = memory.execute(SQL[query].text).fetchone()
         return self._inventory.explain_duplicate(found[0]) if found else None
+
+
+def _named(storage_classes: Mapping[int, str]) -> Expression:
+    """Give the storage class that a row's `storage_class_id` stands for."""
+    name = ConstantExpression(None)
+    for number, storage_class in storage_classes.items():
+        is_it = ColumnExpression("storage_class_id") == ConstantExpression(number)
+        name = CaseExpression(is_it, ConstantExpression(storage_class)).otherwise(name)
+    return name
 
 
 def _equality(columns: tuple[str, ...]) -> tuple[Expression, Expression]:

@@ -5,8 +5,8 @@ SELECT id, key_path,
        CASE WHEN starts_with(etag, '"') AND ends_with(etag, '"') THEN substr(etag, 2, greatest(strlen(etag) - 2, 0))
             ELSE trim(etag, '"')
        END AS etag,
-       size_in_bytes, storage_class
-FROM catalog JOIN class USING (storage_class_id)
+       size_in_bytes, storage_class_id
+FROM catalog
 
 -- name: unequal
 -- The rows of each side that have no equal on the other. `file` and `object` carry 128 bits of hash over all that is compared

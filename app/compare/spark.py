@@ -108,7 +108,7 @@ class SparkEngine:
                 await handing.start()
                 for which in slices(differences.parts):
                     table = await cluster.run("handing over", partial(_slice, differences.rows, which))
-                    await handing.objects(table.to_reader(max_chunksize=BATCH_ROWS))
+                    await handing.objects(partial(table.to_reader, BATCH_ROWS))
                 await handing.join_by_key(where)
             except DataFault as fault:
                 key = fault.listed_twice

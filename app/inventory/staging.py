@@ -66,7 +66,7 @@ async def load(
                 raise
             if isinstance(rows.failure, adbc.Error):
                 raise rows.failure from errors
-            raise inventory.explain(rows.failure) from errors
+            raise await asyncio.to_thread(inventory.explain, rows.failure) from errors
     return rows.read
 
 

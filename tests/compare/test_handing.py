@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import threading
+
 import pyarrow as pa
 from sqlalchemy import text
 
 from app.compare.handing import Handing
 from app.db.engine import Database
 
+SCHEMA = pa.schema({"file_id": pa.int64()})
+
 
 async def test_an_empty_batch_is_not_the_end(database: Database) -> None:
-    schema = pa.schema({"file_id": pa.int64()})
-    batches = [pa.record_batch([pa.array(ids, pa.int64())], schema) for ids in ([1, 2], [], [3])]
+    batches = [pa.record_batch([pa.array(ids, pa.int64())], SCHEMA) for ids in ([1, 2], [], [3])]
     async with database.engine.connect() as connection, connection.begin():
         handing = Handing(connection, lambda: None)
         await handing.start()
-        await handing.files(pa.RecordBatchReader.from_batches(schema, batches))
+        await handing.files(lambda: pa.RecordBatchReader.from_batches(SCHEMA, batches))
         found = await connection.execute(text("SELECT file_id FROM unequal_file ORDER BY file_id"))
         assert [*found.scalars()] == [1, 2, 3]
+
+
+async def test_rows_are_begun_in_a_thread(database: Database) -> None:
+    """DuckDB sorts all of them before it gives the first."""
+    threads = []
+
+    def opened() -> pa.RecordBatchReader:
+        threads.append(threading.current_thread())
+        return pa.RecordBatchReader.from_batches(SCHEMA, [])
+
+    async with database.engine.connect() as connection, connection.begin():
+        handing = Handing(connection, lambda: None)
+        await handing.start()
+        await handing.files(opened)
+    assert threads
+    assert threading.current_thread() not in threads
