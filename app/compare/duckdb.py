@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -16,7 +15,7 @@ from app.catalog.read import CatalogReader
 from app.compare.engine import Comparison, Counted, Report
 from app.compare.handing import BATCH_ROWS, Handing
 from app.db.blocking import in_thread
-from app.db.duck import open_duckdb
+from app.db.duck import duckdb_aside
 from app.db.queries import Queries
 from app.inventory.relation import InventoryFiles
 
@@ -43,7 +42,7 @@ class DuckdbEngine:
     async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
         """Fill `difference` from the inventory's files. Raises `BadInventory`."""
         reader = await CatalogReader.under(connection, self._url, comparison.archive_location)
-        with closing(open_duckdb(self._memory_limit, spill=self._spill)) as memory:
+        async with duckdb_aside(self._memory_limit, spill=self._spill) as memory:
 
             def interrupt() -> None:
                 reader.cancel()
@@ -72,7 +71,7 @@ class DuckdbEngine:
 
     async def explain_disagreement(self) -> Exception:
         """Look for a key that is listed twice, once as the catalog has it and once otherwise."""
-        with closing(open_duckdb(self._memory_limit, spill=self._spill)) as memory:
+        async with duckdb_aside(self._memory_limit, spill=self._spill) as memory:
 
             def look() -> Exception | None:
                 self._inventory.relation(memory).create_view("s3")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.blocking import in_thread
-from app.db.duck import open_duckdb
+from app.db.duck import duckdb_aside
 from app.db.engine import Database
 from app.db.retry import sqlstate
 from app.errors import BadInventory
@@ -52,7 +52,7 @@ async def load(
     """
     async with database.transaction() as connection:
         table = (await connection.execute(text(CALL.format("begin")), asdict(into))).scalar_one()
-    with closing(open_duckdb(MEMORY_LIMIT, threads=STREAMS)) as memory:
+    async with duckdb_aside(MEMORY_LIMIT, threads=STREAMS) as memory:
         rows = _Rows(memory, inventory, job_id, report)
         streams = [_Stream(database.url, table, rows) for _ in range(STREAMS)]
         try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 import time
 
 import pytest
 
-from app.db.blocking import in_thread
+from app.db.blocking import NICENESS, in_thread
 
 
 async def test_work_that_is_cancelled_is_interrupted_until_it_lets_go() -> None:
@@ -46,3 +48,23 @@ async def test_an_interrupt_that_takes_long_does_not_hold_up_the_event_loop() ->
     assert longest < 1
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives each thread its own niceness")
+async def test_work_and_the_threads_that_it_starts_give_way_to_the_event_loop() -> None:
+    found = []
+
+    def work() -> None:
+        thread = threading.Thread(target=lambda: found.append(niceness()))
+        thread.start()
+        thread.join()
+        found.append(niceness())
+
+    before = niceness()
+    await in_thread(work, interrupt=lambda: None)
+    assert found == [max(before, NICENESS)] * 2
+    assert niceness() == before
