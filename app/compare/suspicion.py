@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
@@ -71,12 +73,18 @@ def _grave(counted: Counted, phantoms: int, objects_before: int | None, threshol
 async def _differ_in_encoding_only(connection: AsyncConnection, job_id: int) -> list[tuple[str, str]]:
     """Find pairs of an orphan and a phantom that are one key, encoded and not; looks at `MOST_ENCODED` orphans."""
     found = await connection.execute(SQL["encoded_orphans"], {"job_id": job_id, "most": MOST_ENCODED})
-    looks_like: dict[str, str] = {}
-    for orphan in found.scalars():
-        for other in (unquote(orphan), unquote_plus(orphan), quote(orphan), quote_plus(orphan, safe="/")):
-            if other != orphan and "\0" not in other:
-                looks_like.setdefault(other, orphan)
+    looks_like = await asyncio.to_thread(_encoded_otherwise, [*found.scalars()])
     if not looks_like:
         return []
     phantoms = await connection.execute(SQL["phantoms_among"], {"job_id": job_id, "keys": list(looks_like)})
     return [(looks_like[phantom], phantom) for phantom in phantoms.scalars()]
+
+
+def _encoded_otherwise(keys: Iterable[str]) -> dict[str, str]:
+    """Map what each key may be, once it is decoded or encoded, to the key: takes its time, for many."""
+    otherwise: dict[str, str] = {}
+    for key in keys:
+        for other in (unquote(key), unquote_plus(key), quote(key), quote_plus(key, safe="/")):
+            if other != key and "\0" not in other:
+                otherwise.setdefault(other, key)
+    return otherwise
