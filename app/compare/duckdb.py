@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.catalog.read import CatalogReader
 from app.compare.engine import Comparison, Counted, Report
 from app.compare.handing import BATCH_ROWS, Handing
-from app.db.blocking import in_thread
+from app.db.blocking import aside, in_thread
 from app.db.duck import duckdb_aside
 from app.db.queries import Queries
 from app.inventory.relation import InventoryFiles
@@ -66,7 +65,7 @@ class DuckdbEngine:
                 if reader.failure is not None:
                     # A catalog stream that broke is the database's fault, whatever DuckDB makes of it.
                     raise reader.failure from error
-                raise await asyncio.to_thread(self._inventory.explain, error) from error
+                raise await aside(self._inventory.explain, error) from error
         return counted
 
     async def explain_disagreement(self) -> Exception:

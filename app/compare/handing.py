@@ -14,7 +14,7 @@ from app.db.blocking import in_thread
 BATCH_ROWS = 2_048
 """How many rows an engine hands over at a time: so few that nobody else waits long for the interpreter."""
 
-Opened: TypeAlias = Callable[[], pa.RecordBatchReader]
+Opening: TypeAlias = Callable[[], pa.RecordBatchReader]
 """Begins to give rows. Called in a thread: a query that sorts has done most of its work once it begins."""
 
 
@@ -30,13 +30,13 @@ class Handing:
         await self._connection.execute(SQL["prepare"])
         await self._connection.execute(SQL["prepare_files"])
 
-    async def objects(self, opened: Opened) -> None:
+    async def objects(self, opening: Opening) -> None:
         """Copy what S3 says of keys: the columns of `unequal_object`."""
-        await self._copy("unequal_object", opened)
+        await self._copy("unequal_object", opening)
 
-    async def files(self, opened: Opened) -> None:
+    async def files(self, opening: Opening) -> None:
         """Copy ids of files that have no equal object."""
-        await self._copy("unequal_file", opened)
+        await self._copy("unequal_file", opening)
 
     async def join_by_id(self) -> None:
         """Make `difference` of objects and files."""
@@ -49,8 +49,8 @@ class Handing:
         await self._connection.execute(SQL["analyze_objects"])
         await self._connection.execute(SQL["join_by_key"], {"archive_location": archive_location})
 
-    async def _copy(self, table: str, opened: Opened) -> None:
-        rows = await in_thread(opened, interrupt=self._interrupt)
+    async def _copy(self, table: str, opening: Opening) -> None:
+        rows = await in_thread(opening, interrupt=self._interrupt)
         driver = (await self._connection.get_raw_connection()).driver_connection
         assert driver is not None  # noqa: S101  (a connection in a transaction has its driver's)
         await driver.copy_records_to_table(table, records=self._records(rows), columns=rows.schema.names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from app.compare.spark_catalog import JdbcCatalog
 from app.compare.spark_cluster import Cluster
 from app.compare.spark_faults import DataFault, SparkUnavailable
 from app.compare.spark_inventory import ClusterInventory, over
+from app.db.blocking import aside
 from app.db.queries import Queries
 from app.errors import BadInventory
 from app.inventory.fetch import fetch, release
@@ -128,7 +128,7 @@ class SparkEngine:
         spoken_of = fault.file(found)
         for one in [spoken_of] if spoken_of else found:
             async with self._fetched([one.file]) as inventory:
-                explained = await asyncio.to_thread(inventory.explain, error)
+                explained = await aside(inventory.explain, error)
             if str(explained) != unexplained:
                 return explained
         where = spoken_of.file.key if spoken_of else "The inventory"
@@ -142,7 +142,7 @@ class SparkEngine:
         names = await cluster.run("looking for a key", partial(inventory.listing, key=key))
         listing = [one.file for one in found if any(one.location.path in name for name in names)]
         async with self._fetched(listing) as fetched:
-            return await asyncio.to_thread(fetched.explain_duplicate, key)
+            return await aside(fetched.explain_duplicate, key)
 
     @asynccontextmanager
     async def _fetched(self, files: Sequence[DataFile]) -> AsyncIterator[InventoryFiles]:

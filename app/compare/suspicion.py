@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
@@ -10,6 +9,7 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.compare.engine import Comparison, Counted
+from app.db.blocking import aside
 from app.db.queries import Queries
 from app.errors import Suspicious
 
@@ -73,7 +73,7 @@ def _grave(counted: Counted, phantoms: int, objects_before: int | None, threshol
 async def _differ_in_encoding_only(connection: AsyncConnection, job_id: int) -> list[tuple[str, str]]:
     """Find pairs of an orphan and a phantom that are one key, encoded and not; looks at `MOST_ENCODED` orphans."""
     found = await connection.execute(SQL["encoded_orphans"], {"job_id": job_id, "most": MOST_ENCODED})
-    looks_like = await asyncio.to_thread(_encoded_otherwise, [*found.scalars()])
+    looks_like = await aside(_encoded_otherwise, found.scalars().all())
     if not looks_like:
         return []
     phantoms = await connection.execute(SQL["phantoms_among"], {"job_id": job_id, "keys": list(looks_like)})

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 NICENESS = 10
 """Niceness of the work on Linux, where each thread has its own: a page that is asked for meanwhile goes first."""
 
@@ -30,13 +31,17 @@ _WORK = ThreadPoolExecutor(32, thread_name_prefix="work", initializer=_give_way)
 _INTERRUPTS = ThreadPoolExecutor(thread_name_prefix="interrupt")
 
 
+async def aside(function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    """Run `function` in a thread that gives way; a caller that is cancelled does not wait for its end."""
+    return await asyncio.get_running_loop().run_in_executor(_WORK, contextvars.copy_context().run, function, *arguments)
+
+
 async def in_thread(function: Callable[[], T], *, interrupt: Callable[[], None]) -> T:
-    """Run `function` in a thread; when the caller is cancelled, `interrupt` it and wait until it has let go.
+    """Run `function` as `aside` does; when the caller is cancelled, `interrupt` it and wait until it has let go.
 
     Waiting matters: a thread that still writes to a connection or a file must not outlive the run it worked for.
     """
-    run = contextvars.copy_context().run
-    task = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(_WORK, run, function))
+    task = asyncio.create_task(aside(function))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from app.db.blocking import in_thread
+from app.db.blocking import aside, in_thread
 
 
 def open_duckdb(
@@ -37,15 +37,10 @@ async def duckdb_aside(
 ) -> AsyncIterator[duckdb.DuckDBPyConnection]:
     """Open one as `open_duckdb` does, and close it, in a thread that gives way, and so do all that DuckDB starts.
 
-    To close it is to give back all of its memory, which takes a tenth of a second.
+    To close it is to give back all of its memory, which takes a tenth of a second and is always waited for.
     """
-    opening = partial(open_duckdb, memory_limit, threads=threads, spill=spill)
-    memory = await in_thread(opening, interrupt=_nothing)
+    memory = await aside(partial(open_duckdb, memory_limit, threads=threads, spill=spill))
     try:
         yield memory
     finally:
-        await in_thread(memory.close, interrupt=_nothing)
-
-
-def _nothing() -> None:
-    """Let what is soon done be done."""
+        await in_thread(memory.close, interrupt=lambda: None)

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.blocking import in_thread
+from app.db.blocking import aside, in_thread
 from app.db.duck import duckdb_aside
 from app.db.engine import Database
 from app.db.retry import sqlstate
@@ -66,7 +66,7 @@ async def load(
                 raise
             if isinstance(rows.failure, adbc.Error):
                 raise rows.failure from errors
-            raise await asyncio.to_thread(inventory.explain, rows.failure) from errors
+            raise await aside(inventory.explain, rows.failure) from errors
     return rows.read
 
 
@@ -79,7 +79,7 @@ async def seal(database: Database, loaded: Load, inventory: InventoryFiles) -> N
         if sqlstate(error) != UNIQUE_VIOLATION:
             raise
         key = await _key_listed_twice(database, loaded)
-        raise await asyncio.to_thread(inventory.explain_duplicate, key) from error
+        raise await aside(inventory.explain_duplicate, key) from error
 
 
 async def is_loaded(connection: AsyncConnection, loaded: Load) -> bool:

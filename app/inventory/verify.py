@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from app.db.blocking import aside
 from app.errors import BadInventory
 from app.inventory.manifest import DataFile
 
@@ -24,7 +24,7 @@ async def md5_of(path: Path, report: Callable[[int], None]) -> str:
             digest.update(piece)
             return len(piece)
 
-        while size := await asyncio.to_thread(digest_piece):
+        while size := await aside(digest_piece):
             report(size)
     return digest.hexdigest()
 

@@ -7,10 +7,12 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from app.db.blocking import NICENESS, in_thread
+from app.db.duck import duckdb_aside
 
 
 async def test_work_that_is_cancelled_is_interrupted_until_it_lets_go() -> None:
@@ -50,11 +52,18 @@ async def test_an_interrupt_that_takes_long_does_not_hold_up_the_event_loop() ->
         await task
 
 
-def niceness() -> int:
-    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+by_thread = pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives each thread its own niceness")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives each thread its own niceness")
+def niceness(thread: int | None = None) -> int:
+    return os.getpriority(os.PRIO_PROCESS, thread or threading.get_native_id())
+
+
+def threads() -> set[int]:
+    return {int(task.name) for task in Path("/proc/self/task").iterdir()}
+
+
+@by_thread
 async def test_work_and_the_threads_that_it_starts_give_way_to_the_event_loop() -> None:
     found = []
 
@@ -68,3 +77,12 @@ async def test_work_and_the_threads_that_it_starts_give_way_to_the_event_loop() 
     await in_thread(work, interrupt=lambda: None)
     assert found == [max(before, NICENESS)] * 2
     assert niceness() == before
+
+
+@by_thread
+async def test_the_threads_of_a_duckdb_give_way() -> None:
+    before = threads()
+    async with duckdb_aside(64 << 20, threads=4):
+        own = threads() - before
+        assert len(own) >= 3  # the fourth is whoever asks
+        assert {niceness(thread) for thread in own} == {max(niceness(), NICENESS)}
