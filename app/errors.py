@@ -82,6 +82,19 @@ class InventorySuperseded(ReconcileError):
     title = "A later job has replaced the staged inventory"
 
 
+class StagedRowsLost(ReconcileError):
+    """PostgreSQL lost transactions that it had confirmed, and staged rows with them; staging again may help."""
+
+    name = "staged-rows-lost"
+    title = "PostgreSQL lost staged rows"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "PostgreSQL has lost rows of the inventory that it had confirmed, as it may when it restarts with "
+            "synchronous_commit off or a standby takes its place: submit the manifest again."
+        )
+
+
 class OtherArchiveLocation(ReconcileError):
     """The caller named another archive location than the job's own."""
 

@@ -49,7 +49,10 @@ class Engine(Protocol):
     name: str
 
     async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
-        """Create and fill `difference` on `connection`. Raises `BadInventory`, `InventorySuperseded`."""
+        """Create and fill `difference` on `connection`.
+
+        Raises `BadInventory`, `InventorySuperseded`, `StagedRowsLost`.
+        """
         ...
 
     async def explain_disagreement(self) -> Exception:

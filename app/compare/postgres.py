@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.compare.engine import Comparison, Counted, Report
 from app.db.queries import Queries
-from app.errors import InventorySuperseded
+from app.errors import InventorySuperseded, StagedRowsLost
 
 SQL = Queries("app.compare", "postgres.sql")
 WORK_MEM = "256MB"
@@ -18,8 +18,15 @@ class PostgresEngine:
 
     name = "postgres"
 
+    def __init__(self, staged_rows: int | None) -> None:
+        """Take how many rows the job has staged; None: another program did, and did not say."""
+        self._staged_rows = staged_rows
+
     async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
-        """Fill `difference` from this job's staged rows. Raises `InventorySuperseded` when they are another job's."""
+        """Fill `difference` from this job's staged rows.
+
+        Raises `InventorySuperseded` when they are another job's, `StagedRowsLost` when they are not what was staged.
+        """
         where = {"archive_location": comparison.archive_location, "job_id": comparison.job_id}
         report("comparing", 0, None, "rows")
         await connection.execute(SQL["settings"], {"work_mem": WORK_MEM})
@@ -30,6 +37,8 @@ class PostgresEngine:
                 f"Another job has since staged {comparison.archive_location}: "
                 f"job {comparison.job_id} has no rows of its own any more."
             )
+        if self._staged_rows is not None and self._staged_rows != counts.own_rows:
+            raise StagedRowsLost
         # PostgreSQL takes no parameters in CREATE TABLE AS, so the library writes the two values as literals.
         await connection.execute(
             SQL.of_table("differences", "the_partition", partition).bindparams(

@@ -20,13 +20,14 @@ from app.db.blocking import aside, in_thread
 from app.db.duck import duckdb_aside
 from app.db.engine import Database
 from app.db.retry import sqlstate
-from app.errors import BadInventory
+from app.errors import BadInventory, StagedRowsLost
 from app.inventory.relation import InventoryFiles
 
 STREAMS = 2
 BATCH_ROWS = 5_000
 MEMORY_LIMIT = 100_000_000
 UNIQUE_VIOLATION = "23505"
+UNDEFINED_TABLE = "42P01"
 CALL = "SELECT orca.reconcile_{}_load(:run_id, :attempt)"
 
 
@@ -70,26 +71,35 @@ async def load(
     return rows.read
 
 
-async def seal(database: Database, loaded: Load, inventory: InventoryFiles) -> None:
-    """Key what `load` loaded. Raises `BadInventory` when a key is listed twice."""
+async def seal(database: Database, loaded: Load, rows: int, inventory: InventoryFiles) -> None:
+    """Key what `load` loaded: what has a key is whole. Raises `BadInventory` when a key of S3's is listed twice.
+
+    Raises `StagedRowsLost` when the table has not the `rows` that were loaded: PostgreSQL may lose what it confirmed.
+    """
+    count = text(f"SELECT count(*) FROM orca.{loaded.table}")  # noqa: S608  (a name of our own making)
     try:
         async with database.transaction() as connection:
             await connection.execute(text(CALL.format("seal")), asdict(loaded))
+            if (await connection.execute(count)).scalar_one() != rows:
+                raise StagedRowsLost
     except DBAPIError as error:
-        if sqlstate(error) != UNIQUE_VIOLATION:
+        state = sqlstate(error)
+        if state == UNDEFINED_TABLE:
+            raise StagedRowsLost from error
+        if state != UNIQUE_VIOLATION:
             raise
         key = await _key_listed_twice(database, loaded)
         raise await aside(inventory.explain_duplicate, key) from error
 
 
-async def is_loaded(connection: AsyncConnection, loaded: Load) -> bool:
-    """Tell whether what `load` loaded stands apart, and is no partition yet."""
-    there = text("SELECT to_regclass(:table) IS NOT NULL")
-    return bool((await connection.execute(there, {"table": f"orca.{loaded.table}"})).scalar_one())
-
-
 async def attach(connection: AsyncConnection, loaded: Load) -> None:
-    """Make the sealed rows the archive location's partition, in the caller's transaction; waits little for locks."""
+    """Make the sealed rows the archive location's partition, in the caller's transaction; waits little for locks.
+
+    Raises `StagedRowsLost` when they are not sealed, or not there.
+    """
+    sealed = text("SELECT relhasindex FROM pg_class WHERE oid = to_regclass(:table)")
+    if not (await connection.execute(sealed, {"table": f"orca.{loaded.table}"})).scalar_one_or_none():
+        raise StagedRowsLost
     await connection.execute(text("SET LOCAL lock_timeout = '5s'"))
     await connection.execute(text(CALL.format("attach")), asdict(loaded))
 

@@ -12,7 +12,7 @@ import structlog
 
 from app.db.engine import Database
 from app.db.retry import may_pass, retrying
-from app.errors import Cancelled, ReconcileError, RunLost, StorageUnavailable
+from app.errors import Cancelled, ReconcileError, RunLost, StagedRowsLost, StorageUnavailable
 from app.inventory import staging
 from app.jobs.bell import Bell
 from app.jobs.claim import SQL, claimed
@@ -121,7 +121,7 @@ class Runner:
             log.warning("run lost to another runner")
         elif isinstance(error, Cancelled):
             await self._end(run, "cancelled", "cancelled")
-        elif (may_pass(error) or isinstance(error, StorageUnavailable)) and run.failures < RETRIES:
+        elif (may_pass(error) or isinstance(error, (StorageUnavailable, StagedRowsLost))) and run.failures < RETRIES:
             delay = 2**run.failures + random.random()  # noqa: S311  (spreads retries, keeps no secret)
             log.warning("run will be tried again", reason=reason(error), seconds=round(delay, 1))
             await self._hand_back(run, delay=delay, failures=1, error_message=reason(error))

@@ -34,6 +34,7 @@ WHERE run.id = candidate.id AND job.id = run.job_id
 RETURNING run.id, run.job_id, run.orca_archive_location, job.inventory_creation_time, run.engine, run.reconcile, run.take_in,
           run.force, run.attempt, run.failures, run.error_message AS last_error,
           manifest.manifest_url, manifest.manifest_md5, manifest.compared_fields,
+          manifest.inventory_objects AS staged_rows,
           pg_try_advisory_lock(1330791233, CAST(run.id AS int4)) AS leased;
 
 -- name: release
@@ -46,6 +47,12 @@ ON CONFLICT (run_id) DO UPDATE SET phase = :phase, done = :done, total = :total,
 -- name: cancel_requested
 -- Whether somebody asked to cancel this attempt; no row when the run is no longer this attempt's.
 SELECT cancel_requested FROM orca.reconcile_run WHERE id = :run_id AND state = 'running' AND attempt = :attempt;
+
+-- name: has_staged
+-- Whether this attempt has made its rows the partition already, and did not hear of it.
+SELECT manifest.staged_at >= run.started_at
+FROM orca.reconcile_run AS run JOIN orca.reconcile_manifest AS manifest USING (job_id)
+WHERE run.id = :run_id AND run.attempt = :attempt;
 
 -- name: mark_staged
 UPDATE orca.reconcile_manifest SET staged_at = now(), inventory_objects = :inventory_objects WHERE job_id = :job_id;

@@ -29,7 +29,7 @@ async def work(database: Database, settings: Settings, run: Run, report: Report)
     What it leaves in the spool goes when the run has ended (`app.jobs.spool`), or is of use to the next attempt.
     """
     if not run.take_in:
-        await _compare(database, settings, run, PostgresEngine(), report)
+        await _compare(database, settings, run, PostgresEngine(run.staged_rows), report)
         return
     located = await _manifest(settings, run)
     if run.engine == "spark":
@@ -40,8 +40,9 @@ async def work(database: Database, settings: Settings, run: Run, report: Report)
     )
     inventory = InventoryFiles(located.manifest, paths)
     if run.engine == "postgres":
-        if await _stage(database, run, inventory, report):
-            await _compare(database, settings, run, PostgresEngine(), report)
+        staged_rows = await _stage(database, run, inventory, report)
+        if staged_rows is not None:
+            await _compare(database, settings, run, PostgresEngine(staged_rows), report)
     else:
         settings.spool.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder of a path only
         spill = settings.spool / f"run-{run.id}"
@@ -70,19 +71,19 @@ async def _manifest(settings: Settings, run: Run) -> Located:
     return located
 
 
-async def _stage(database: Database, run: Run, inventory: InventoryFiles, report: Report) -> bool:
-    """Make the inventory the archive location's partition; tell whether the run goes on to the comparison."""
+async def _stage(database: Database, run: Run, inventory: InventoryFiles, report: Report) -> int | None:
+    """Make the inventory the archive location's partition; give its rows' number if the run goes on to compare."""
     load = staging.Load(run.id, run.attempt)
+    ours = {"run_id": run.id, "attempt": run.attempt}
     rows = await staging.load(database, load, run.job_id, inventory, lambda done: report("staging", done, None, "rows"))
-    await staging.seal(database, load, inventory)
+    await staging.seal(database, load, rows, inventory)
 
     async def publish_rows() -> bool:
         async with database.transaction() as connection:
-            if await staging.is_loaded(connection, load):  # else an earlier try did it, and did not hear of it
+            if not (await connection.execute(SQL["has_staged"], ours)).scalar_one_or_none():
                 await staging.attach(connection, load)
             await set_status(connection, run.job_id, Status.STAGED)
-            held = await connection.execute(SQL["still_ours"], {"run_id": run.id, "attempt": run.attempt})
-            goes_on = held.scalar_one_or_none()
+            goes_on = (await connection.execute(SQL["still_ours"], ours)).scalar_one_or_none()
             if goes_on is None:
                 raise RunLost(run.id, run.attempt)
             await connection.execute(SQL["mark_staged"], {"job_id": run.job_id, "inventory_objects": rows})
@@ -90,7 +91,7 @@ async def _stage(database: Database, run: Run, inventory: InventoryFiles, report
                 await finish(connection, run)
             return bool(goes_on)
 
-    return await retrying(publish_rows)
+    return rows if await retrying(publish_rows) else None
 
 
 async def _compare(database: Database, settings: Settings, run: Run, engine: Engine, report: Report) -> None:

@@ -87,6 +87,26 @@ async def test_a_postgresql_that_is_stopped_and_started_again_is_waited_for(
         await scene.is_right()
 
 
+async def test_rows_that_a_crash_takes_back_are_loaded_again(own_server: Cluster, scenes: Scenes) -> None:
+    """PostgreSQL confirms that rows are loaded and then loses them, as with an asynchronous commit or standby."""
+    for setting, value in [("synchronous_commit", "off"), ("wal_writer_delay", "10s"), ("bgwriter_lru_maxpages", "0")]:
+        await own_server.execute(f"ALTER SYSTEM SET {setting} = '{value}'")
+    await own_server.execute("SELECT pg_reload_conf()")
+    scene = await scenes("postgres", on=own_server)
+    async with scene.runner():
+        async with scene.held_up(STAGING):
+            async with scene.held_up(LOADING):
+                await scene.stuck_at(LOADING)
+                await own_server.execute("CHECKPOINT")  # the empty table survives
+            await scene.stuck_at(STAGING)
+            await asyncio.to_thread(own_server.stop, "immediate")
+            await asyncio.to_thread(own_server.start)
+            assert await scene.do("SELECT count(*) FROM orca.reconcile_load_1_1") == 0
+        job = await scene.ended()
+    assert job.attempt == 2
+    await scene.is_right()
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(
     ("engine", "statement"),

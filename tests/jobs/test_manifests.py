@@ -94,6 +94,22 @@ async def test_an_inventory_that_another_job_has_replaced_is_refused(
     assert (await published(database, job.id)).orphans == {"a"}
 
 
+@pytest.mark.parametrize("lost", ["WHERE key_path = 'a'", ""])
+async def test_staged_rows_that_the_database_has_lost_are_no_phantoms(
+    database: Database, settings: Settings, tmp_path: Path, lost: str
+) -> None:
+    await insert_catalog(database, [catalog_file("a"), catalog_file("b")])
+    job = await run(database, settings, write(tmp_path, [row("a"), row("b")]), engine="postgres", reconcile=False)
+    await request_reconcile(database, settings, job.id)
+    async with database.transaction() as connection:
+        await connection.execute(text(f"DELETE FROM orca.reconcile_s3_object {lost}"))
+    assert await Runner(database, settings).work_once()
+    assert not (await published(database, job.id)).phantoms
+    assert await count(
+        database, "SELECT count(*) FROM orca.reconcile_run WHERE state = 'queued' AND error_message ~ 'has lost rows'"
+    )
+
+
 BAD: list[tuple[list[list[list[str]]], str]] = [
     ([[row("a")], [row("b"), row("a")]], r"part-1\.csv\.gz, row 2: key 'a' is listed as latest a second time"),
     ([[row("a")], [row("a", Size="1")]], r"part-1\.csv\.gz, row 1: key 'a' is listed as latest a second time"),
