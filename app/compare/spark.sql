@@ -111,6 +111,20 @@ HAVING sum(quotes) % 2 = 1;
 -- name: catalog_bytes
 SELECT pg_relation_size('orca.files');
 
+-- name: catalog_parts
+-- A statement for each range of the table's pages, for readers that share one snapshot; PostgreSQL quotes the archive
+-- location. The last range is open: every row that the snapshot sees lies below the table's size at this moment anyway.
+WITH cut AS (
+    SELECT number, (pg_relation_size('orca.files') / current_setting('block_size')::int8) * number / :parts AS page
+    FROM generate_series(0, :parts - 1) AS number
+)
+SELECT format(
+    'SELECT id, key_path, etag, size_in_bytes, storage_class_id FROM orca.files '
+    'WHERE orca_archive_location = %L AND ctid >= %L::tid',
+    CAST(:archive_location AS text), format('(%s,0)', cut.page)
+) || coalesce(' AND ctid < ' || quote_literal('(' || lead(cut.page) OVER (ORDER BY cut.number) || ',0)') || '::tid', '')
+FROM cut ORDER BY cut.number;
+
 -- name: end_readers
 -- End the connections of a run's readers, wherever they are. Spark's interrupt does not reach who waits for an answer of
 -- PostgreSQL, for a lock above all: the task, or the driver that asks for the columns, would wait on and keep its core.

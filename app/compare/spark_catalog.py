@@ -20,7 +20,7 @@ SQL = Queries("app.catalog", "read.sql")
 OURS = Queries("app.compare", "spark.sql")
 FETCH_ROWS = 10_000
 PART_BYTES = 32 << 20  # of the table: for less, another connection and its task cost more than they save
-# What the statements of `read.sql` leave to their reader, done by PostgreSQL here.
+# What `catalog_parts` leaves to its reader, done by PostgreSQL here.
 AS_COMPARED = """
 SELECT file.id, file.key_path, btrim(file.etag, '"') AS etag, file.size_in_bytes, class.value AS storage_class
 FROM ({}) AS file JOIN orca.storage_class AS class ON class.id = file.storage_class_id
@@ -53,7 +53,7 @@ class JdbcCatalog:
         snapshot = (await connection.execute(SQL["snapshot"])).scalar_one()
         size = (await connection.execute(OURS["catalog_bytes"])).scalar_one()
         values = {"archive_location": archive_location, "parts": min(parts, size // PART_BYTES + 1)}
-        statements = await connection.execute(SQL["parts"], values)
+        statements = await connection.execute(OURS["catalog_parts"], values)
         options["sessionInitStatement"] = _JOIN_SNAPSHOT.format(snapshot)
         try:
             yield cls(options, tuple(AS_COMPARED.format(statement) for statement in statements.scalars()))
