@@ -41,9 +41,9 @@ class Service:
         body = {"manifestUrl": manifest.as_uri(), "engine": engine, "rerun": True, "reconcile": reconcile}
         return await self._request("/jobs", body)
 
-    async def reconcile(self, job_id: int) -> Measured:
-        """Have a staged job reconciled by the engine postgres."""
-        _, measured = await self._request(f"/jobs/{job_id}/reconcile", {"engine": "postgres"})
+    async def reconcile(self, job_id: int, engine: str) -> Measured:
+        """Have a staged job without a manifest reconciled."""
+        _, measured = await self._request(f"/jobs/{job_id}/reconcile", {"engine": engine})
         return measured
 
     async def run(self, manifest: Path, engine: str) -> None:

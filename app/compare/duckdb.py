@@ -1,8 +1,9 @@
-"""Engine `duckdb`: the inventory's files where they lie against the catalog as it streams out of PostgreSQL."""
+"""Engine `duckdb`: the inventory's files where they lie, or its staged rows, against the catalog out of PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
@@ -10,13 +11,15 @@ import orjson
 from duckdb import CaseExpression, ColumnExpression, ConstantExpression, Expression, FunctionExpression, StarExpression
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.catalog.read import CatalogReader
+from app.catalog.read import Catalog
 from app.compare.engine import Comparison, Counted, Report
 from app.compare.handing import BATCH_ROWS, Handing
 from app.db.blocking import aside, in_thread
 from app.db.duck import duckdb_aside
 from app.db.queries import Queries
 from app.inventory.relation import InventoryFiles
+from app.inventory.sql import UNQUOTED, over_raw
+from app.inventory.staged import StagedRows
 
 SQL = Queries("app.compare", "duckdb.sql")
 NUMBER = "size_in_bytes"
@@ -26,32 +29,44 @@ COUNTED = 0.8  # of the memory limit is given to DuckDB: when it spills it holds
 class DuckdbEngine:
     """Reads both sides once, joins them in about `memory_limit` bytes and spills to the folder `spill` beyond that.
 
-    Rows are equal when 128 bits of hash over key and compared fields are. Nothing is staged: PostgreSQL is only read
-    from, and given the differences.
+    Rows are equal when 128 bits of hash over key and compared fields are. PostgreSQL is only read from, and given the
+    differences: nothing is staged. Without an inventory's files it reads what the job has staged before.
     """
 
     name = "duckdb"
 
-    def __init__(self, database_url: str, inventory: InventoryFiles, *, memory_limit: int, spill: Path) -> None:
+    def __init__(self, database_url: str, inventory: InventoryFiles | None, *, memory_limit: int, spill: Path) -> None:
         self._url = database_url
         self._inventory = inventory
         self._memory_limit = int(memory_limit * COUNTED)
         self._spill = spill
 
     async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
-        """Fill `difference` from the inventory's files. Raises `BadInventory`."""
-        reader = await CatalogReader.under(connection, self._url, comparison.archive_location)
+        """Fill `difference` from both sides.
+
+        Raises `BadInventory`, and for staged rows `InventorySuperseded`, `EngineUnavailable`.
+        """
+        where = comparison.archive_location
+        inventory = self._inventory or await StagedRows.under(
+            connection, self._url, archive_location=where, job_id=comparison.job_id
+        )
+        catalog = await Catalog.under(connection, self._url, where)
+        readers = [catalog.files, *([inventory.reader] if isinstance(inventory, StagedRows) else [])]
         async with duckdb_aside(self._memory_limit, spill=self._spill) as memory:
 
             def interrupt() -> None:
-                reader.cancel()
+                for reader in readers:
+                    reader.cancel()
                 memory.interrupt()
 
             def advanced(rows: int) -> None:
-                report("comparing", rows, max(reader.about, rows), "files")
+                report("comparing", rows, max(catalog.about, rows), "files")
 
             def join() -> Counted:
-                return self._join(memory, reader, comparison.compared_fields, advanced)
+                with ExitStack() as stack:
+                    for reader in readers:
+                        stack.enter_context(reader)
+                    return _join(memory, catalog, inventory, comparison.compared_fields, advanced)
 
             advanced(0)
             try:
@@ -62,54 +77,62 @@ class DuckdbEngine:
                 await handing.files(lambda: memory.sql(SQL["files"].text).to_arrow_reader(BATCH_ROWS))
                 await handing.join_by_id()
             except duckdb.Error as error:
-                if reader.failure is not None:
-                    # A catalog stream that broke is the database's fault, whatever DuckDB makes of it.
-                    raise reader.failure from error
-                raise await aside(self._inventory.explain, error) from error
+                for reader in readers:
+                    if reader.failure is not None:
+                        # A stream that broke is the database's fault, whatever DuckDB makes of it.
+                        raise reader.failure from error
+                raise await aside(inventory.explain, error) from error
         return counted
 
     async def explain_disagreement(self) -> Exception:
         """Look for a key that is listed twice, once as the catalog has it and once otherwise."""
-        async with duckdb_aside(self._memory_limit, spill=self._spill) as memory:
+        inventory = self._inventory
+        if inventory is not None:
+            async with duckdb_aside(self._memory_limit, spill=self._spill) as memory:
 
-            def look() -> Exception | None:
-                self._inventory.relation(memory).create_view("s3")
-                return self._listed_twice(memory, "listed_twice")
+                def look() -> Exception | None:
+                    inventory.relation(memory).create_view("s3")
+                    return _listed_twice(memory, inventory, "listed_twice")
 
-            found = await in_thread(look, interrupt=memory.interrupt)
-        return found or AssertionError("the full join and the counts of the two sides do not agree")
+                found = await in_thread(look, interrupt=memory.interrupt)
+            if found is not None:
+                return found
+        return AssertionError("the full join and the counts of the two sides do not agree")
 
-    def _join(
-        self,
-        memory: duckdb.DuckDBPyConnection,
-        reader: CatalogReader,
-        compared_fields: tuple[str, ...],
-        advanced: Callable[[int], None],
-    ) -> Counted:
-        """Find the rows without an equal. Raises `BadInventory` when a key is listed twice."""
-        equality = _equality(("key_path", *compared_fields))
-        with reader:
-            memory.register("catalog", reader.stream(advanced))
-            files = memory.sql(SQL["files_as_compared"].text)
-            files = files.select(StarExpression(), _named(reader.storage_classes).alias("storage_class"))
-            files.select(ColumnExpression("id"), *equality).create_view("file")
-            self._inventory.relation(memory).create_view("s3")
-            memory.view("s3").select(StarExpression(), *equality).create_view("object")
-            memory.execute("SET disabled_optimizers = 'build_side_probe_side'")  # the files are what fits in memory
-            memory.execute("PRAGMA enable_profiling = 'no_output'")
-            memory.execute(SQL["unequal"].text)
-            joined = _joined_rows(memory.get_profiling_information())
-            memory.execute("PRAGMA disable_profiling")
-        ((files, objects),) = memory.execute(SQL["totals"].text).fetchall()
-        # A file equals one object; more rows than files and objects without an equal: a key was listed twice.
-        found = self._listed_twice(memory, "object_twice" if joined == reader.rows + objects else "listed_twice")
-        if found is not None:
-            raise found
-        return Counted(inventory_objects=joined - files, catalog_files=reader.rows)
 
-    def _listed_twice(self, memory: duckdb.DuckDBPyConnection, query: str) -> Exception | None:
-        found = memory.execute(SQL[query].text).fetchone()
-        return self._inventory.explain_duplicate(found[0]) if found else None
+def _join(
+    memory: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    inventory: InventoryFiles | StagedRows,
+    compared_fields: tuple[str, ...],
+    advanced: Callable[[int], None],
+) -> Counted:
+    """Find the rows without an equal. Raises `BadInventory` when a key is listed twice."""
+    equality = _equality(("key_path", *compared_fields))
+    files = over_raw(memory.from_arrow(catalog.files.stream(advanced)), UNQUOTED)
+    files = files.select(StarExpression(), _named(catalog.storage_classes).alias("storage_class"))
+    files.select(ColumnExpression("id"), *equality).create_view("file")
+    inventory.relation(memory).create_view("s3")
+    memory.view("s3").select(StarExpression(), *equality).create_view("object")
+    memory.execute("SET disabled_optimizers = 'build_side_probe_side'")  # the files are what fits in memory
+    memory.execute("PRAGMA enable_profiling = 'no_output'")
+    memory.execute(SQL["unequal"].text)
+    joined = _joined_rows(memory.get_profiling_information())
+    memory.execute("PRAGMA disable_profiling")
+    ((files_alone, objects_alone),) = memory.execute(SQL["totals"].text).fetchall()
+    # A file equals one object; more rows than files and objects without an equal: a key was listed twice.
+    once = joined == catalog.files.rows + objects_alone
+    found = _listed_twice(memory, inventory, "object_twice" if once else "listed_twice")
+    if found is not None:
+        raise found
+    return Counted(inventory_objects=joined - files_alone, catalog_files=catalog.files.rows)
+
+
+def _listed_twice(
+    memory: duckdb.DuckDBPyConnection, inventory: InventoryFiles | StagedRows, query: str
+) -> Exception | None:
+    found = memory.execute(SQL[query].text).fetchone()
+    return inventory.explain_duplicate(found[0]) if found else None
 
 
 def _named(storage_classes: Mapping[int, str]) -> Expression:

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.compare.engine import Comparison, Counted, Report
 from app.db.queries import Queries
-from app.errors import InventorySuperseded, StagedRowsLost
+from app.errors import StagedRowsLost
+from app.inventory.staged import partition_of, refuse_rows_of_another
 
 SQL = Queries("app.compare", "postgres.sql")
 WORK_MEM = "256MB"
@@ -30,13 +31,14 @@ class PostgresEngine:
         where = {"archive_location": comparison.archive_location, "job_id": comparison.job_id}
         report("comparing", 0, None, "rows")
         await connection.execute(SQL["settings"], {"work_mem": WORK_MEM})
-        partition = (await connection.execute(SQL["partition"], where)).scalar_one()
+        partition = await partition_of(connection, comparison.archive_location)
         counts = (await connection.execute(SQL.of_table("counts", "the_partition", partition), where)).one()
-        if counts.all_rows > 0 and counts.own_rows == 0:
-            raise InventorySuperseded(
-                f"Another job has since staged {comparison.archive_location}: "
-                f"job {comparison.job_id} has no rows of its own any more."
-            )
+        refuse_rows_of_another(
+            counts.all_rows,
+            counts.own_rows,
+            archive_location=comparison.archive_location,
+            job_id=comparison.job_id,
+        )
         if self._staged_rows is not None and self._staged_rows != counts.own_rows:
             raise StagedRowsLost
         # PostgreSQL takes no parameters in CREATE TABLE AS, so the library writes the two values as literals.

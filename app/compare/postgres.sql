@@ -5,13 +5,6 @@ SELECT set_config('work_mem', :work_mem, true), set_config('hash_mem_multiplier'
        set_config('max_parallel_workers_per_gather', '2', true), set_config('jit', 'off', true),
        set_config('parallel_tuple_cost', '0', true), set_config('enable_mergejoin', 'off', true);
 
--- name: partition
--- The archive location's partition, quoted by PostgreSQL. It is read directly, since a lock on the parent would hold up the
--- staging of every other archive location.
-SELECT coalesce(
-    CAST(orca.reconcile_partition_of(:archive_location) AS text), CAST(CAST('orca.reconcile_s3_object' AS regclass) AS text)
-);
-
 -- name: counts
 SELECT (SELECT count(*) FROM orca.files WHERE orca_archive_location = :archive_location) AS catalog_files,
        count(*) FILTER (WHERE job_id = :job_id AND NOT delete_marker) AS inventory_objects,

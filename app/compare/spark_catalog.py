@@ -13,10 +13,10 @@ from pyspark.sql.connect.session import SparkSession
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.blocks import SQL
 from app.db.queries import Queries
 from app.errors import EngineUnavailable
 
-SQL = Queries("app.catalog", "read.sql")
 OURS = Queries("app.compare", "spark.sql")
 FETCH_ROWS = 10_000
 PART_BYTES = 32 << 20  # of the table: for less, another connection and its task cost more than they save

@@ -108,18 +108,17 @@ async def request_reconcile(
             if not live.reconcile:
                 await connection.execute(SQL["reconcile_when_staged"], {"run_id": live.id})
             return await get_job(connection, job_id)
-        if engine in {"duckdb", "spark"} or (engine == "auto" and job.has_manifest and not job.was_staged):
-            if not job.has_manifest:
-                raise EngineUnavailable(
-                    f"Job {job_id} has no manifest, so engine {engine} has no files to read: use engine postgres."
-                )
+        if engine == "spark" and not job.has_manifest:
+            raise EngineUnavailable(
+                f"Job {job_id} has no manifest, so engine spark has no files to read: use engine postgres or duckdb."
+            )
+        # What was staged is compared where it lies, and an engine that reads files gets them wherever there are some.
+        take_in = job.has_manifest and (engine in {"duckdb", "spark"} or not job.was_staged)
+        if take_in:
             chosen = _engine_for_manifest(settings, engine, job.size_in_bytes, reconcile=True)
-            take_in = True
         else:
-            chosen = "postgres"
-            take_in = job.has_manifest and not job.was_staged
-            if not take_in:
-                await _ensure_staged(connection, job_id, job)
+            chosen = "duckdb" if engine == "duckdb" else "postgres"
+            await _ensure_staged(connection, job_id, job)
         await _queue(
             connection,
             job_id,

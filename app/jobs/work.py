@@ -29,7 +29,8 @@ async def work(database: Database, settings: Settings, run: Run, report: Report)
     What it leaves in the spool goes when the run has ended (`app.jobs.spool`), or is of use to the next attempt.
     """
     if not run.take_in:
-        await _compare(database, settings, run, PostgresEngine(run.staged_rows), report)
+        staged = PostgresEngine(run.staged_rows) if run.engine == "postgres" else _duckdb(database, settings, run, None)
+        await _compare(database, settings, run, staged, report)
         return
     located = await _manifest(settings, run)
     if run.engine == "spark":
@@ -44,10 +45,14 @@ async def work(database: Database, settings: Settings, run: Run, report: Report)
         if staged_rows is not None:
             await _compare(database, settings, run, PostgresEngine(staged_rows), report)
     else:
-        settings.spool.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder of a path only
-        spill = settings.spool / f"run-{run.id}"
-        engine = DuckdbEngine(database.url, inventory, memory_limit=settings.memory_limit, spill=spill)
-        await _compare(database, settings, run, engine, report)
+        await _compare(database, settings, run, _duckdb(database, settings, run, inventory), report)
+
+
+def _duckdb(database: Database, settings: Settings, run: Run, inventory: InventoryFiles | None) -> Engine:
+    """Make the engine that reads an inventory's files, or what is staged."""
+    settings.spool.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder of a path only
+    spill = settings.spool / f"run-{run.id}"
+    return DuckdbEngine(database.url, inventory, memory_limit=settings.memory_limit, spill=spill)
 
 
 def _spark(database: Database, settings: Settings, located: Located) -> Engine:

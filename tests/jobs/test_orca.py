@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -12,7 +13,7 @@ from sqlalchemy import text
 from app.db.engine import Database
 from app.db.migrations import upgrade
 from app.errors import EngineUnavailable, InventorySuperseded, NoSuchJob, NotStaged, OtherArchiveLocation
-from app.jobs.model import Job
+from app.jobs.model import EngineChoice, Job
 from app.jobs.requests import request_reconcile
 from app.jobs.runner import Runner
 from app.jobs.store import get_job
@@ -20,6 +21,7 @@ from app.settings import Settings
 from tests.support.archive import published
 from tests.support.orca import orca_database
 from tests.support.postgres import Server
+from tests.support.wire import wire
 
 ANOTHER_JOB = """
     INSERT INTO orca.reconcile_job (orca_archive_location, status_id, inventory_creation_time, start_time, last_update)
@@ -38,8 +40,14 @@ async def orca(server: Server) -> AsyncIterator[Database]:
         await database.dispose()
 
 
-async def reconciled(database: Database, settings: Settings, job_id: int) -> Job:
-    await request_reconcile(database, settings, job_id)
+@pytest.fixture(params=["auto", "duckdb"])
+def engine(request: pytest.FixtureRequest) -> EngineChoice:
+    choice: EngineChoice = request.param
+    return choice
+
+
+async def reconciled(database: Database, settings: Settings, job_id: int, engine: EngineChoice = "auto") -> Job:
+    await request_reconcile(database, settings, job_id, engine=engine)
     assert await Runner(database, settings).work_once()
     async with database.reading() as connection:
         return await get_job(connection, job_id)
@@ -51,9 +59,10 @@ async def execute(database: Database, statement: str, **values: object) -> objec
         return result.scalar_one() if result.returns_rows else None
 
 
-async def test_what_orca_staged_is_reconciled(orca: Database, settings: Settings) -> None:
-    job = await reconciled(orca, settings, 1)
-    assert (job.status, job.error_message, job.engine) == ("success", None, "postgres")
+async def test_what_orca_staged_is_reconciled(orca: Database, settings: Settings, engine: EngineChoice) -> None:
+    job = await reconciled(orca, settings, 1, engine)
+    chosen = "postgres" if engine == "auto" else engine
+    assert (job.status, job.error_message, job.engine) == ("success", None, chosen)
     found = await published(orca, 1)
     assert found.phantoms == {"phantom", "deleted"}
     assert found.orphans == {"orphan"}
@@ -77,10 +86,10 @@ async def test_a_rerun_replaces_the_reports(orca: Database, settings: Settings) 
     assert found.mismatches["orphan"] == "etag"
 
 
-async def test_etags_are_written_in_double_quotes(orca: Database, settings: Settings) -> None:
+async def test_etags_are_written_in_double_quotes(orca: Database, settings: Settings, engine: EngineChoice) -> None:
     await execute(orca, "UPDATE orca.files SET etag = btrim(etag, '\"')")
     await execute(orca, "UPDATE orca.reconcile_s3_object SET etag = btrim(etag, '\"')")
-    await reconciled(orca, settings, 1)
+    await reconciled(orca, settings, 1, engine)
     for column, table in (
         ("orca_etag", "phantom"),
         ("etag", "orphan"),
@@ -105,8 +114,10 @@ async def test_a_job_replaced_by_an_empty_inventory_is_refused(orca: Database, s
         await request_reconcile(orca, settings, 1)
 
 
-async def test_rows_replaced_between_request_and_run_are_never_taken(orca: Database, settings: Settings) -> None:
-    await request_reconcile(orca, settings, 1)
+async def test_rows_replaced_between_request_and_run_are_never_taken(
+    orca: Database, settings: Settings, engine: EngineChoice
+) -> None:
+    await request_reconcile(orca, settings, 1, engine=engine)
     later = await execute(orca, ANOTHER_JOB, status=2)
     await execute(orca, "UPDATE orca.reconcile_s3_object SET job_id = :job", job=later)
     assert await Runner(orca, settings).work_once()
@@ -117,13 +128,47 @@ async def test_rows_replaced_between_request_and_run_are_never_taken(orca: Datab
     assert not (await published(orca, 1)).phantoms
 
 
-async def test_left_over_rows_of_another_job_are_not_compared(orca: Database, settings: Settings) -> None:
+async def test_left_over_rows_of_another_job_are_not_compared(
+    orca: Database, settings: Settings, engine: EngineChoice
+) -> None:
     later = await execute(orca, ANOTHER_JOB, status=2)
     await execute(orca, "UPDATE orca.reconcile_s3_object SET job_id = :job WHERE key_path = 'orphan'", job=later)
     await execute(orca, "UPDATE orca.reconcile_job SET status_id = 3 WHERE id = 1")
-    job = await reconciled(orca, settings, 1)
+    job = await reconciled(orca, settings, 1, engine)
     assert job.status == "success"
     assert not (await published(orca, 1)).orphans
+
+
+async def test_staged_rows_that_stop_coming_are_read_again(orca: Database, settings: Settings) -> None:
+    await request_reconcile(orca, settings, 1, engine="duckdb")
+    async with wire(orca.url) as (proxy, url):
+        proxy.cut_copy("TO STDOUT", after_bytes=100, of="reconcile_s3_object")
+        wired = Database.at(url)
+        runner = Runner(wired, settings)
+        assert await runner.work_once()
+        assert proxy.cuts == 1
+        said = "SELECT error_message FROM orca.reconcile_run WHERE state = 'queued' AND failures = 1"
+        assert await execute(orca, said) == "The database did not stay reachable."
+        await execute(orca, "UPDATE orca.reconcile_run SET not_before = now() WHERE state = 'queued'")
+        assert await runner.work_once()
+        await wired.dispose()
+    assert (await published(orca, 1)).orphans == {"orphan"}
+
+
+async def test_rows_without_a_partition_of_their_own_are_not_taken_for_none(
+    orca: Database, server: Server, settings: Settings
+) -> None:
+    partition = "orca.reconcile_s3_object_orca_archive"
+    await server.execute(
+        f"ALTER TABLE orca.reconcile_s3_object DETACH PARTITION {partition}",
+        f"ALTER TABLE orca.reconcile_s3_object ATTACH PARTITION {partition} FOR VALUES IN ('orca-archive', 'another')",
+        database=urlsplit(orca.url).path[1:],
+    )
+    refused = await reconciled(orca, settings, 1, "duckdb")
+    assert refused.status == "error"
+    assert refused.error_message is not None
+    assert refused.error_message.endswith("use engine postgres.")
+    assert (await reconciled(orca, settings, 1)).status == "success"
 
 
 async def test_a_job_still_staging_runs_when_it_is_staged(orca: Database, settings: Settings) -> None:
@@ -152,7 +197,7 @@ async def test_what_cannot_be_done_is_refused(orca: Database, settings: Settings
     with pytest.raises(OtherArchiveLocation, match="orca-archive, not of elsewhere"):
         await request_reconcile(orca, settings, 1, archive_location="elsewhere")
     with pytest.raises(EngineUnavailable, match="no manifest"):
-        await request_reconcile(orca, settings, 1, engine="duckdb")
+        await request_reconcile(orca, settings, 1, engine="spark")
 
 
 async def test_a_hundred_requests_at_once_start_one_run(orca: Database, settings: Settings) -> None:

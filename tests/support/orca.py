@@ -13,7 +13,7 @@ from tests.support.postgres import Server
 ROLES = """
     DO $$
     BEGIN
-        -- Roles belong to the server, and tests run side by side.
+        -- Tests run side by side. Roles belong to the server, but locks like this one to a database: all take it in the same.
         PERFORM pg_advisory_xact_lock(2);
         IF to_regrole('orca_dbo') IS NULL THEN
             CREATE ROLE orca_dbo NOLOGIN;
@@ -71,10 +71,10 @@ async def orca_database(server: Server, schema_version: int = 7) -> AsyncIterato
     """Install ORCA's database with a staged job 1 in it, for the length of the block; gives its name."""
     tables = (files("app.db.migrations") / "sql" / "orca_tables.sql").read_text()
     version = f"INSERT INTO orca.schema_versions VALUES ({schema_version}, 'ORCA', now(), true);"
+    await server.execute(ROLES)
     async with server.fresh("template1") as name:
         connection = await asyncpg.connect(server.url(name))
         try:
-            await connection.execute(ROLES)
             await connection.execute(SCHEMA + tables + version + PARTITION + DATA)
         finally:
             await connection.close()

@@ -32,8 +32,8 @@ class Wire:
 
     Once `cut` is called, the next COMMIT of a transaction that has sent a statement with `after_statement` in it breaks
     its connection: before the server has seen it, or after the server did it and before the client hears of it.
-    Once `cut_copy` is called, the first COPY of which so many bytes have passed breaks its connection. `cuts` counts how
-    often either has happened.
+    Once `cut_copy` is called, the first COPY with `of` in its statement of which so many bytes have passed breaks its
+    connection. `cuts` counts how often either has happened.
     """
 
     socket: str
@@ -42,13 +42,14 @@ class Wire:
     _moment: Moment | None = None
     _after: bytes = b""
     _copy: tuple[Direction, int] | None = None
+    _of: bytes = b""
     _open: set[asyncio.Task[None]] = field(default_factory=set)
 
     def cut(self, moment: Moment, *, after_statement: str) -> None:
         self._moment, self._after = moment, after_statement.encode()
 
-    def cut_copy(self, direction: Direction, *, after_bytes: int) -> None:
-        self._copy = direction, after_bytes
+    def cut_copy(self, direction: Direction, *, after_bytes: int, of: str = "") -> None:
+        self._copy, self._of = (direction, after_bytes), of.encode()
 
     async def serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         """Pass one connection on."""
@@ -94,7 +95,12 @@ class Wire:
                     if moment == "before":
                         return
                     session.deaf = True
-                if self._copy is not None and self._copy[0].encode() in body and head[:1] in {b"Q", b"P"}:
+                if (
+                    head[:1] in {b"Q", b"P"}
+                    and self._copy is not None
+                    and self._copy[0].encode() in body
+                    and self._of in body
+                ):
                     session.copied = 0
                 if head[:1] == COPY_DATA and self._room("FROM STDIN", session, len(body)) < len(body):
                     return

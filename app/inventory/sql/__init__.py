@@ -18,6 +18,7 @@ def _judged_by(name: str) -> str:
 DECODED = _text("decoded")
 LATEST = _judged_by("latest")
 FIRST_FAULT = _judged_by("first_fault")
+UNQUOTED = _text("unquoted")
 
 
 def over_raw(relation: duckdb.DuckDBPyRelation, query: str) -> duckdb.DuckDBPyRelation:

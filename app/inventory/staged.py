@@ -1,0 +1,70 @@
+"""Read the inventory that a job has staged, our own or ORCA's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db.blocks import NUMBER, TEXT, TIME, BlockReader
+from app.db.queries import Queries
+from app.errors import BadInventory, EngineUnavailable, InventorySuperseded
+from app.inventory.sql import UNQUOTED, over_raw
+
+SQL = Queries("app.inventory", "staged.sql")
+OBJECTS = pa.schema(
+    {"key_path": TEXT, "etag": TEXT, "size_in_bytes": NUMBER, "last_update": TIME, "storage_class": TEXT}
+)
+
+
+async def partition_of(connection: AsyncConnection, archive_location: str) -> str:
+    """Name the table that holds an archive location's staged rows, quoted by PostgreSQL."""
+    values = {"archive_location": archive_location}
+    return str((await connection.execute(SQL["partition"], values)).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRows:
+    """What one job has staged of S3, in the state that a transaction sees; read once."""
+
+    reader: BlockReader
+
+    @classmethod
+    async def under(cls, connection: AsyncConnection, url: str, *, archive_location: str, job_id: int) -> Self:
+        """Prepare to read what `connection`'s REPEATABLE READ transaction sees; it has to stay open meanwhile.
+
+        Raises `InventorySuperseded` when the rows are another job's, `EngineUnavailable` when they have no table of
+        their own.
+        """
+        partition = await partition_of(connection, archive_location)
+        held = (await connection.execute(SQL.of_table("held", "the_partition", partition), {"job_id": job_id})).one()
+        refuse_rows_of_another(held.any_rows, held.own_rows, archive_location=archive_location, job_id=job_id)
+        if held.own_rows and not held.in_one_table:
+            raise EngineUnavailable(
+                f"The staged rows of {archive_location} have no partition of their own: use engine postgres."
+            )
+        condition = "job_id = %1$L AND NOT delete_marker"
+        return cls(await BlockReader.under(connection, url, partition, OBJECTS, condition, job_id))
+
+    def relation(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+        """Give what is in S3, as `InventoryFiles.relation` does; reading it fails with `duckdb.Error`."""
+        return over_raw(connection.from_arrow(self.reader.stream()), UNQUOTED)
+
+    def explain(self, error: Exception) -> BadInventory:
+        """Raise `error`: what was staged was judged before."""
+        raise error
+
+    def explain_duplicate(self, key: str) -> BadInventory:
+        """Say that a key was staged more than once, which a partition without a key allows."""
+        return BadInventory(f"Key {key!r} is staged a second time.")
+
+
+def refuse_rows_of_another(all_rows: int, own_rows: int, *, archive_location: str, job_id: int) -> None:
+    """See that staged rows are the job's own. Raises `InventorySuperseded`."""
+    if all_rows and not own_rows:
+        raise InventorySuperseded(
+            f"Another job has since staged {archive_location}: job {job_id} has no rows of its own any more."
+        )
