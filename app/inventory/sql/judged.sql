@@ -12,7 +12,7 @@ SELECT
         WHEN coalesce(key, '') = ''
             THEN 'it has no key'
         -- PostgreSQL's text holds every character but this one.
-        WHEN contains(key, chr(0)) OR contains(coalesce(e_tag, ''), chr(0)) OR contains(coalesce(storage_class, ''), chr(0))
+        WHEN contains(key, chr(0)) OR contains(e_tag, chr(0)) OR contains(storage_class, chr(0))
             THEN 'it holds a NUL character, which the database cannot store'
         WHEN strlen(key) > 1024
             THEN 'its key has ' || strlen(key) || ' bytes, and S3 allows 1024'

@@ -3,9 +3,10 @@
 --
 -- A single faulty row, of whatever version, fails the query. For that the condition is one CASE, since DuckDB
 -- would evaluate conditions joined by AND in any order; and key_path is an expression that may fail, which keeps DuckDB
--- from applying a reader's own filters or joins to the rows before they are judged.
+-- from applying a reader's own filters or joins to the rows before they are judged. Of a row that was judged it does not; to
+-- make it fail by `fault` would judge every row twice.
 SELECT
-    CASE WHEN fault IS NULL THEN key ELSE error(fault) END AS key_path,
+    CASE WHEN key IS NOT NULL THEN key ELSE error('it has no key') END AS key_path,
     -- Trimming goes character by character, so only what has quotes is trimmed.
     CASE WHEN contains(e_tag, '"') THEN trim(e_tag, '"') ELSE coalesce(e_tag, '') END AS etag,
     coalesce(size, 0) AS size_in_bytes,
