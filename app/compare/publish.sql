@@ -16,7 +16,8 @@ CREATE TEMPORARY TABLE unequal_object (
 CREATE TEMPORARY TABLE unequal_file (file_id int8 NOT NULL) ON COMMIT DROP;
 
 -- name: analyze_objects
-ANALYZE unequal_object;
+-- The planner is told how many rows there are, and of no values, since keys and ETags are all different.
+ANALYZE unequal_object (s3_size_in_bytes);
 
 -- name: analyze_files
 ANALYZE unequal_file;
@@ -39,7 +40,7 @@ LEFT JOIN orca.files AS files
   ON files.orca_archive_location = :archive_location AND files.key_path = object.key_path;
 
 -- name: analyze
-ANALYZE difference;
+ANALYZE difference (file_id, s3_last_update);
 
 -- name: clear_phantoms
 DELETE FROM orca.reconcile_phantom_report WHERE job_id = :job_id;

@@ -25,7 +25,9 @@ DISK_FULL = "53100"
 
 def sqlstate(error: BaseException | None) -> str | None:
     """Find the SQLSTATE in an error of asyncpg, of SQLAlchemy around it, or of the Arrow driver."""
-    while error is not None:
+    seen: list[BaseException] = []  # an error that was raised from itself is its own cause
+    while error is not None and error not in seen:
+        seen.append(error)
         if isinstance(error, (PostgresError, AdbcError)) and error.sqlstate:
             return str(error.sqlstate)
         error = (error.orig if isinstance(error, DBAPIError) else None) or error.__cause__
