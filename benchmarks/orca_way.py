@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.cache import folder
-from benchmarks.measure import REPEATS, Measured, command
+from benchmarks.measure import Measured, command
 from benchmarks.server import Server
 
 HERE = Path(__file__).parent
@@ -40,24 +40,19 @@ async def stage(server: Server, job: int, files: Sequence[Path]) -> Measured:
         rf"\copy s3_import from program 'gzip -dc {file}' (format csv, force_null (size_in_bytes))" for file in files
     )
     script.write_text((HERE / "orca_load.sql").read_text().replace(":copies", copies))
-    runs = []
-    for _ in range(REPEATS):
-        await server.execute("TRUNCATE orca.reconcile_s3_object_orca_archive", "CHECKPOINT")
-        runs.append(command([*_psql(server), "-v", f"job={job}", "-f", script], server, log=log))
+    await server.execute("TRUNCATE orca.reconcile_s3_object_orca_archive", "CHECKPOINT")
+    measured = command([*_psql(server), "-v", f"job={job}", "-f", script], server, log=log)
     await server.execute("ANALYZE orca.reconcile_s3_object_orca_archive")
-    return Measured.best(runs)
+    return measured
 
 
 async def reconcile(server: Server, job: int, *, work_mem: str) -> Measured:
     """Time the three joins; the three reports are published."""
     log = folder("logs") / "orca_reconcile.log"
-    runs = []
-    for _ in range(REPEATS):
-        await server.execute(*(f"DELETE FROM orca.reconcile_{each}_report WHERE job_id = {job}" for each in REPORTS))
-        await server.settle()
-        variables = ["-v", f"job={job}", "-v", f"work_mem={work_mem}"]
-        runs.append(command([*_psql(server), *variables, "-f", HERE / "orca_reconcile.sql"], server, log=log))
-    return Measured.best(runs)
+    await server.execute(*(f"DELETE FROM orca.reconcile_{each}_report WHERE job_id = {job}" for each in REPORTS))
+    await server.settle()
+    variables = ["-v", f"job={job}", "-v", f"work_mem={work_mem}"]
+    return command([*_psql(server), *variables, "-f", HERE / "orca_reconcile.sql"], server, log=log)
 
 
 async def found(server: Server, job: int) -> dict[str, int]:

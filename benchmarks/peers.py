@@ -26,14 +26,10 @@ async def duckdb_script(server: Server, sample: Sample) -> Measured:
     python = _programs("duckdb", DUCKDB) / "python"
     result = folder("peers") / "difference.duckdb"
     script: list[str | Path] = [python, HERE / "duckdb_script.py", server.url, result, sample.file_format]
-    runs = []
-    for _ in range(REPEATS):
-        for old in result.parent.glob("difference.duckdb*"):
-            old.unlink()
-        await server.settle()
-        log = folder("logs") / "duckdb_script.log"
-        runs.append(command([*script, *sample.data_files], server, log=log))
-    return Measured.best(runs)
+    for old in result.parent.glob("difference.duckdb*"):
+        old.unlink()
+    await server.settle()
+    return command([*script, *sample.data_files], server, log=folder("logs") / "duckdb_script.log")
 
 
 def rucio(catalog: Path, inventory: Path) -> Measured:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from functools import partial
+
 from benchmarks import orca_way, peers
 from benchmarks.cache import ROOT, Sample, decoded_csv, key_lists
-from benchmarks.measure import REPEATS, Measured, PeerFailed
+from benchmarks.measure import Measured, PeerFailed
 from benchmarks.results import Figure, Row, Section
+from benchmarks.rounds import Way, in_rounds
 from benchmarks.server import Server
 from benchmarks.service import Service, running
 
@@ -13,39 +18,61 @@ REPORTS = "three reports and summary"
 WORK_MEM = "256MB"
 """What our engine gives itself for the length of its transaction."""
 
+ORCA_STAGING = "ORCA's way: CSV to keyed partition"
+ORCA_JOINS = "ORCA's way: three joins"
+ORCA_JOINS_WITH_MEMORY = f"the same with work_mem = {WORK_MEM}"
+STAGED = {engine: f"ours, engine {engine}: the same staged rows" for engine in ("postgres", "duckdb")}
+STAGING = "ours, engine postgres: CSV manifest to keyed partition"
+FROM_MANIFEST = {name: f"ours, engine duckdb: {name} manifest to reports" for name in ("csv", "parquet")}
+SCRIPT = {name: f"DuckDB script, {name}" for name in ("csv", "parquet")}
+
 
 async def with_peers(server: Server, csv: Sample, parquet: Sample) -> Section:
     """Measure everything that ends in reports or differences, from a manifest and from staged rows."""
-    rows, figures = [], []
     job = await orca_way.new_job(server)
-    staged = await orca_way.stage(server, job, decoded_csv(csv))
-    rows.append(Row.of("ORCA's way: CSV to keyed partition", staged, "staged rows"))
-    joins = await orca_way.reconcile(server, job, work_mem="4MB")
-    rows.append(Row.of("ORCA's way: three joins", joins, "three reports"))
-    joins_with_memory = await orca_way.reconcile(server, job, work_mem=WORK_MEM)
-    rows.append(Row.of(f"the same with work_mem = {WORK_MEM}", joins_with_memory, "three reports"))
-    theirs = await orca_way.found(server, job)
+    decoded = decoded_csv(csv)
+    totals = json.loads((csv.folder / "expected.json").read_bytes())["totals"]
+    expected = {"phantom": totals["phantom"], "orphan": totals["orphan"], "catalog_mismatch": totals["catalogMismatch"]}
+
+    async def joins(work_mem: str) -> Measured:
+        measured = await orca_way.reconcile(server, job, work_mem=work_mem)
+        assert await orca_way.found(server, job) == expected, "ORCA's way found something else"
+        return measured
+
+    async def staged(engine: str) -> Measured:
+        measured = await service.reconcile(job, engine)
+        assert await orca_way.found(server, job) == expected, f"engine {engine} found something else"
+        return measured
+
+    async def staging() -> Measured:
+        return (await service.job(csv.manifest, "postgres", reconcile=False))[1]
+
     async with running(server, prefix=ROOT / "samples") as service:
-        ours = {}
-        for engine in ("postgres", "duckdb"):
-            ours[engine] = Measured.best([await service.reconcile(job, engine) for _ in range(REPEATS)])
-            assert theirs == await orca_way.found(server, job), "ORCA's way and ours give other reports"
-            rows.append(Row.of(f"ours, engine {engine}: the same staged rows", ours[engine], REPORTS))
-        runs = [await service.job(csv.manifest, "postgres", reconcile=False) for _ in range(REPEATS)]
-        staging = Measured.best([measured for _, measured in runs])
-        rows.append(Row.of("ours, engine postgres: CSV manifest to keyed partition", staging, "staged rows"))
-        manifest_rows, manifest_figures, from_csv = await _from_manifests(service, csv, parquet)
-    rows += manifest_rows
-    orca = staged.seconds + joins.seconds
-    figures += [
+        rows, measured = await in_rounds(
+            [
+                Way(ORCA_STAGING, "staged rows", lambda: orca_way.stage(server, job, decoded)),
+                Way(ORCA_JOINS, "three reports", lambda: joins("4MB")),
+                Way(ORCA_JOINS_WITH_MEMORY, "three reports", lambda: joins(WORK_MEM)),
+                Way(STAGED["postgres"], REPORTS, lambda: staged("postgres")),
+                Way(STAGED["duckdb"], REPORTS, lambda: staged("duckdb")),
+                Way(STAGING, "staged rows", staging),
+                *_from_manifests(service, csv, parquet),
+            ]
+        )
+    seconds = {name: way.seconds for name, way in measured.items()}
+    orca = seconds[ORCA_STAGING] + seconds[ORCA_JOINS]
+    against = {"three joins": ORCA_JOINS, f"joins with {WORK_MEM}": ORCA_JOINS_WITH_MEMORY}
+    figures = [
         *(
-            Figure.at_least(f"staged reconcile by {engine}, against {name}", way.seconds / measured.seconds, 4, 6)
-            for engine, measured in ours.items()
-            for name, way in (("three joins", joins), (f"joins with {WORK_MEM}", joins_with_memory))
+            Figure.at_least(f"staged reconcile by {engine}, against {name}", seconds[joins] / seconds[ours], 4, 6)
+            for engine, ours in STAGED.items()
+            for name, joins in against.items()
         ),
-        Figure.at_least("staging, against ORCA's way", staged.seconds / staging.seconds, 1, 2),
-        Figure.at_least("manifest (CSV) to published reports, against ORCA's way", orca / from_csv.seconds, 8, 12),
-        *manifest_figures,
+        Figure.at_least("staging, against ORCA's way", seconds[ORCA_STAGING] / seconds[STAGING], 1, 2),
+        Figure.at_least(
+            "manifest (CSV) to published reports, against ORCA's way", orca / seconds[FROM_MANIFEST["csv"]], 8, 12
+        ),
+        *_against_the_script(measured),
     ]
     return Section.now("from an inventory to its reports", rows, figures)
 
@@ -53,8 +80,8 @@ async def with_peers(server: Server, csv: Sample, parquet: Sample) -> Section:
 async def from_manifests(server: Server, csv: Sample, parquet: Sample) -> Section:
     """Measure the duckdb engine and the DuckDB script alone."""
     async with running(server, prefix=ROOT / "samples") as service:
-        rows, figures, _ = await _from_manifests(service, csv, parquet)
-    return Section.now("from a manifest to its reports", rows, figures)
+        rows, measured = await in_rounds(_from_manifests(service, csv, parquet))
+    return Section.now("from a manifest to its reports", rows, _against_the_script(measured))
 
 
 async def alone(server: Server, csv: Sample, parquet: Sample) -> Section:
@@ -70,22 +97,34 @@ async def alone(server: Server, csv: Sample, parquet: Sample) -> Section:
     return Section.now("the duckdb engine with its default memory limit", rows, figures)
 
 
-async def _from_manifests(service: Service, csv: Sample, parquet: Sample) -> tuple[list[Row], list[Figure], Measured]:
-    rows, figures, ours = [], [], {}
-    for sample in (csv, parquet):
-        name = sample.file_format
-        measured = Measured.best([(await service.job(sample.manifest, "duckdb"))[1] for _ in range(REPEATS)])
-        ours[name] = measured
-        rows.append(Row.of(f"ours, engine duckdb: {name} manifest to reports", measured, REPORTS))
-        try:
-            script = await peers.duckdb_script(service.server, sample)
-        except PeerFailed as failed:
-            rows.append(Row.of_value(f"DuckDB script, {name}", f"failed: {failed}"))
-            continue
-        rows.append(Row.of(f"DuckDB script, {name}", script, "differences, in DuckDB"))
-        figures.append(Figure.at_least(f"against the DuckDB script, {name}", script.seconds / measured.seconds, 1, 1.3))
-        figures.append(Figure.at_most(f"peak memory over the script's, {name}", measured.peak / script.peak, 0.5, 0.25))
-    return rows, figures, ours["csv"]
+def _from_manifests(service: Service, csv: Sample, parquet: Sample) -> list[Way]:
+    async def ours(sample: Sample) -> Measured:
+        return (await service.job(sample.manifest, "duckdb"))[1]
+
+    return [
+        way
+        for sample in (csv, parquet)
+        for way in (
+            Way(FROM_MANIFEST[sample.file_format], REPORTS, partial(ours, sample)),
+            Way(
+                SCRIPT[sample.file_format],
+                "differences, in DuckDB",
+                partial(peers.duckdb_script, service.server, sample),
+            ),
+        )
+    ]
+
+
+def _against_the_script(measured: Mapping[str, Measured]) -> list[Figure]:
+    figures = []
+    for name, script_name in SCRIPT.items():
+        ours, script = measured[FROM_MANIFEST[name]], measured.get(script_name)
+        if script is not None:
+            figures += [
+                Figure.at_least(f"against the DuckDB script, {name}", script.seconds / ours.seconds, 1, 1.3),
+                Figure.at_most(f"peak memory over the script's, {name}", ours.peak / script.peak, 0.5, 0.25),
+            ]
+    return figures
 
 
 def of_key_lists(csv: Sample) -> Section:
