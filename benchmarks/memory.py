@@ -47,24 +47,22 @@ class Peak:
 
 def of_tree(pid: int) -> int:
     """Give the resident sets of a process and all its descendants, added, and no less than its own peak; in bytes."""
-    total = 0
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        for each in (process, *process.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                total += each.memory_info().rss
-    return max(total, _status(pid).get("VmHWM", 0))
+    own = _status(pid)
+    total, pids = own.get("VmRSS", 0), _children(pid)
+    while pids:
+        each = pids.pop()
+        total += _status(each).get("VmRSS", 0)
+        pids += _children(each)
+    return max(total, own.get("VmHWM", 0))
 
 
 def of_postgres(pid: int) -> int:
     """Give what a PostgreSQL server holds, in bytes: private memory of all its processes, shared memory once."""
     private, shared = 0, 0
-    with suppress(psutil.NoSuchProcess):
-        server = psutil.Process(pid)
-        for each in (server, *server.children()):
-            fields = _status(each.pid)
-            private += fields.get("RssAnon", 0)
-            shared = max(shared, fields.get("RssShmem", 0))
+    for each in (pid, *_children(pid)):
+        fields = _status(each)
+        private += fields.get("RssAnon", 0)
+        shared = max(shared, fields.get("RssShmem", 0))
     return private + shared
 
 
@@ -88,6 +86,15 @@ def forget_peak(pid: int) -> None:
 def own_peak(pid: int) -> int:
     """Give the peak of one process in bytes, as the kernel has kept it since `forget_peak`."""
     return _status(pid).get("VmHWM", 0)
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                children += map(int, (thread / "children").read_text().split())
+    return children
 
 
 def _status(pid: int) -> dict[str, int]:
