@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-import orjson
+import msgspec
 from pydantic import ConfigDict, Field
 
 from app.api.finding_shapes import Mismatch, Orphan, Phantom
@@ -117,11 +117,11 @@ class ChangedMismatchesPage(ChangesPage):
 
 
 def page_body(compared: Compared) -> bytes:
-    """Give the answer's body: the totals, and around the items of a page, which are JSON already, their envelope."""
+    """Give the answer's body: the totals, and the page that was asked for."""
     answer = ChangesAnswer.of(compared).model_dump(by_alias=True)
     page, wanted = compared.page, compared.wanted
     if page is None or wanted is None:
-        return orjson.dumps(answer)
+        return msgspec.json.encode(answer)
     another, kind = page.next_cursor is not None, wanted.kind.name
-    answer |= {"kind": kind, "change": wanted.change, "anotherPage": another, "nextCursor": page.next_cursor, kind: []}
-    return b"%b%b]}" % (orjson.dumps(answer)[:-2], page.items)
+    answer |= {"kind": kind, "change": wanted.change, "anotherPage": another, "nextCursor": page.next_cursor}
+    return msgspec.json.encode(answer | {kind: page.items})

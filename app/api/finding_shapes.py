@@ -1,6 +1,6 @@
 """The shapes of findings, which are exactly ORCA's, and of pages of them.
 
-The answers themselves are written by PostgreSQL (`app/reports/pages.sql`); these describe them, and a test holds every
+The answers themselves are made without these (`app/reports/findings.py`); these describe them, and a test holds every
 answer to them.
 """
 

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from itertools import islice
 from typing import Annotated, Any
 
+import msgspec
 import orjson
 import typer
 
@@ -17,8 +18,7 @@ from app.client.service import Compare, Service
 from app.commands.asking import FOUND, AsJson, JobNumber, Kind, Url, service_at
 from app.jobs.store import INT8_MAX
 from app.reports.change_pages import MOST_JOBS, Change
-from app.reports.findings import KINDS
-from app.reports.pages import BETWEEN
+from app.reports.findings import KINDS, finding_type
 from app.terminal import changes_table, err, findings_table, out
 
 app = typer.Typer()
@@ -73,9 +73,10 @@ async def _print_csv(kind: Kind, chunks: AsyncIterator[list[bytes]]) -> int:
     from app.reports.encodings import CsvEncoder  # noqa: PLC0415  (the other commands start quicker without it)
 
     encoder, printed = CsvEncoder(KINDS[kind], spreadsheet=False), 0
+    finding = finding_type(KINDS[kind].columns)
     async for lines in chunks:
         if lines:
-            sys.stdout.buffer.write(encoder.chunk(BETWEEN.join(lines)))
+            sys.stdout.buffer.write(encoder.chunk([msgspec.json.decode(line, type=finding) for line in lines]))
         printed += len(lines)
     sys.stdout.buffer.write(encoder.end())
     return printed

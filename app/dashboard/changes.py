@@ -7,12 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.parameters import Cursor, JobId, JobIdNumber, database_of, settings_of
-from app.dashboard.reports import KindName, items
+from app.dashboard.reports import KindName
 from app.dashboard.site import Links, PageRoute, go, render
 from app.dashboard.words import WORDS
 from app.jobs import store
 from app.reports.change_pages import MOST_JOBS, Change
 from app.reports.changes import Wanted, read_changes
+from app.reports.findings import as_dicts
 
 router = APIRouter(prefix="/dashboard/jobs", route_class=PageRoute, include_in_schema=False)
 
@@ -55,7 +56,7 @@ async def changes_page(
         min_jobs=min_jobs,
         compared=compared,
         earlier=compared.pair.history[1:],
-        findings=items(page),
+        findings=as_dicts(page.items),
         address=lambda kind, change: (
             link("changes_page", {"kind": kind, "change": change, **base}, id=job_id) + "#findings"
         ),

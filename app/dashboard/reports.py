@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
 
@@ -17,9 +16,9 @@ from app.dashboard.site import Links, PageRoute, go, render
 from app.dashboard.words import WORDS
 from app.errors import ReportNotReady
 from app.jobs import store
-from app.reports.findings import NO_FILTERS, Filters
+from app.reports.findings import NO_FILTERS, Filters, as_dicts
 from app.reports.locations import read_affected
-from app.reports.pages import Page, Report
+from app.reports.pages import Report
 from app.reports.summary import DEPTHS, read_summary
 
 router = APIRouter(prefix="/dashboard/jobs", route_class=PageRoute, include_in_schema=False)
@@ -88,7 +87,7 @@ async def findings_page(
         depths=[(one, link("findings_page", chosen | {"depth": str(one)}, id=job_id, kind=kind)) for one in DEPTHS],
         chosen=chosen,
         kept=kept,
-        findings=items(page),
+        findings=as_dicts(page.items),
         detail=lambda finding: link(
             "finding_page", {name: finding[name] for name in words.kind.key}, id=job_id, kind=kind
         ),
@@ -122,18 +121,12 @@ async def finding_page(
     async with database_of(request).reading() as connection:
         job = await store.get_job(connection, job_id)
         found, _ = await report.read(connection, limit=1, after=after)
-    findings = items(Page(found, None))
-    if not findings or any(findings[0][name] != key[name] for name in words.kind.key):
+    if not found or found[0].key(words.kind) != tuple(key[name] for name in words.kind.key):
         raise HTTPException(404, f"Job {job_id} found nothing like that")
+    (finding,) = as_dicts(found)
     return render(
-        request, "finding.html", job=job, words=words, tab=kind, finding=findings[0], sides=sides_of(findings[0], words)
+        request, "finding.html", job=job, words=words, tab=kind, finding=finding, sides=sides_of(finding, words)
     )
-
-
-def items(page: Page) -> list[dict[str, Any]]:
-    """Read the findings of a page."""
-    found: list[dict[str, Any]] = orjson.loads(b"[%b]" % page.items)
-    return found
 
 
 def _downloads(request: Request, job_id: int, kind: str, chosen: dict[str, str]) -> list[tuple[str, str]]:

@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.keyset import Key, Listing
 from app.db.queries import Queries
-from app.reports.findings import PENDING_COMMENT, Kind
-from app.reports.pages import BETWEEN, Page
+from app.reports.findings import PENDING_COMMENT, Finding, Kind
 from app.reports.pages import SQL as PAGES
+from app.reports.pages import Page, findings_of
 from app.reports.pairs import Pair, Published
 
 SQL = Queries("app.reports", "changes.sql")
@@ -33,6 +33,9 @@ TABLES = {
     "mismatches": "orca.reconcile_catalog_mismatch_report",
 }
 COLUMNS = {"collectionId": "collection_id", "granuleId": "granule_id", "keyPath": "key_path"}
+SINCE = ("firstJobId", "firstSeen", "consecutiveJobs")
+"""What a finding says here besides what its report says."""
+
 MOST_JOBS = 100
 """In how many consecutive jobs a finding may be asked to have been seen."""
 
@@ -69,7 +72,7 @@ class Changes:
         source, other = self._sides()
         earlier = () if source is None else self.pair.history_of(source)[1 : self.min_jobs]
         if source is None or len(earlier) < self.min_jobs - 1 or (self.change == "new" and other in earlier):
-            return Page(b"", None)
+            return Page([], None)
         keys = await self._keys(connection, source, other, earlier, after, limit + 1)
         items = await self._items(connection, source, keys[:limit])
         return Page(items, listing.cursor(keys[limit - 1]) if len(keys) > limit else None)
@@ -108,7 +111,7 @@ class Changes:
         rows = await connection.execute(text(statement), {**values, "source_id": source.job_id, "limit": limit})
         return [tuple(row) for row in rows]
 
-    async def _items(self, connection: AsyncConnection, source: Published, keys: list[Key]) -> bytes:
+    async def _items(self, connection: AsyncConnection, source: Published, keys: list[Key]) -> list[Finding]:
         history = self.pair.history_of(source)
         columns = zip(*keys, strict=True) if keys else [()] * len(self.kind.key)
         values = {
@@ -122,7 +125,7 @@ class Changes:
         }
         await connection.execute(SQL["by_probes"])
         rows = await connection.execute(text(_items_statement(self.kind)), values)
-        return BETWEEN.join(item for _, item in rows if item is not None)
+        return findings_of(rows.all(), (*self.kind.columns, *SINCE))
 
 
 async def choose_plan(connection: AsyncConnection, kind: Kind, one: Published, other: Published | None) -> None:

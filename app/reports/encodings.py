@@ -1,4 +1,4 @@
-"""Findings as files: from the JSON lines of a page to NDJSON, CSV, Parquet and S3 Batch Operations' manifests.
+"""Findings as files: NDJSON, CSV, Parquet and S3 Batch Operations' manifests.
 
 An encoder is given chunk after chunk and gives the bytes that are ready; none keeps more than a chunk.
 """
@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import quote
 
-import orjson
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv, parquet
-from pyarrow import json as arrow_json
 from typing_extensions import Buffer
 
-from app.reports.findings import Kind
-from app.reports.pages import BETWEEN
+from app.reports.findings import Finding, Kind
 
 ExportFormat = Literal["csv", "ndjson", "parquet", "s3batch"]
 
@@ -65,8 +64,8 @@ class Encoder(ABC):
     compressed = False
 
     @abstractmethod
-    def chunk(self, items: bytes) -> bytes:
-        """Encode some items, at least one: JSON texts with `BETWEEN` between them."""
+    def chunk(self, items: Sequence[Finding]) -> bytes:
+        """Encode some items, at least one."""
 
     def end(self) -> bytes:
         """Give what follows the last chunk."""
@@ -79,9 +78,9 @@ class NdjsonEncoder(Encoder):
     media_type = "application/x-ndjson"
     suffix = "ndjson"
 
-    def chunk(self, items: bytes) -> bytes:
+    def chunk(self, items: Sequence[Finding]) -> bytes:
         """Put each item on its line."""
-        return items.replace(BETWEEN, b"\n") + b"\n"
+        return msgspec.json.Encoder().encode_lines(items)
 
 
 class CsvEncoder(Encoder):
@@ -101,7 +100,7 @@ class CsvEncoder(Encoder):
         self._out.write(BYTE_ORDER_MARK if spreadsheet else b"")
         self._writer = csv.CSVWriter(self._out, self._schema)
 
-    def chunk(self, items: bytes) -> bytes:
+    def chunk(self, items: Sequence[Finding]) -> bytes:
         """Write some rows."""
         table = to_table(items, self._schema)
         if self._spreadsheet:
@@ -136,7 +135,7 @@ class ParquetEncoder(Encoder):
         self._out = Sink()
         self._writer = parquet.ParquetWriter(self._out, self._schema, compression="zstd")
 
-    def chunk(self, items: bytes) -> bytes:
+    def chunk(self, items: Sequence[Finding]) -> bytes:
         """Write a row group."""
         self._writer.write_table(to_table(items, self._read_as).cast(self._schema))
         return self._out.take()
@@ -156,10 +155,9 @@ class S3BatchEncoder(Encoder):
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
 
-    def chunk(self, items: bytes) -> bytes:
+    def chunk(self, items: Sequence[Finding]) -> bytes:
         """Write some objects; an encoded key has neither comma nor quote in it."""
-        keys = (item["keyPath"] for item in orjson.loads(b"[%b]" % items))
-        return "".join(f"{self._bucket},{quote(key)}\n" for key in keys).encode()
+        return "".join(f"{self._bucket},{quote(item.keyPath)}\n" for item in items).encode()
 
 
 def encoder(name: ExportFormat, kind: Kind, *, bucket: str, spreadsheet: bool) -> Encoder:
@@ -181,13 +179,11 @@ def schema(kind: Kind) -> pa.Schema:
     return pa.schema([(name, pa.int64() if name.endswith(numbers) else pa.string()) for name in kind.columns])
 
 
-def to_table(items: bytes, columns: pa.Schema) -> pa.Table:
-    """Parse items, at the speed of C++."""
-    lines = items.replace(BETWEEN, b"\n")
-    return arrow_json.read_json(
-        io.BytesIO(lines),
-        arrow_json.ReadOptions(use_threads=False, block_size=len(lines) + 1),
-        arrow_json.ParseOptions(explicit_schema=columns, unexpected_field_behavior="error"),
+def to_table(items: Sequence[Finding], columns: pa.Schema) -> pa.Table:
+    """Put items side by side, as columns."""
+    values = zip(*map(msgspec.structs.astuple, items), strict=True)
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(values, columns, strict=True)], schema=columns
     )
 
 

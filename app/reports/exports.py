@@ -6,15 +6,17 @@ import asyncio
 import zlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from app.db.engine import Database
 from app.db.queries import Queries
 from app.reports.encodings import Encoder, ExportFormat, encoder
+from app.reports.findings import Finding
 from app.reports.pages import Report
 
 SQL = Queries("app.reports", "exports.sql")
 
-CHUNK = 5000
+CHUNK = 2000
 GZIP_FORMAT = 16 + zlib.MAX_WBITS
 
 
@@ -36,34 +38,37 @@ async def open_export(
     """
     chunks = _chunks(database, report)
     try:
-        # The first that comes is the bucket: a job that is not there, or has no report, is found out on the way to it.
-        bucket = (await anext(chunks)).decode()
+        # A job that is not there, or has no report, is found out on the way to the first chunk.
+        bucket, first = await anext(chunks)
     except BaseException:
         await chunks.aclose()
         raise
     made = encoder(name, report.kind, bucket=bucket, spreadsheet=spreadsheet)
     compressed = gzip and not made.compressed
-    return Export(made, compressed, _encoded(chunks, made, gzip=compressed))
+    return Export(made, compressed, _encoded(first, chunks, made, gzip=compressed))
 
 
-async def _chunks(database: Database, report: Report) -> AsyncGenerator[bytes, None]:
-    """Give the bucket, then the items in chunks, all from one snapshot."""
+Chunks: TypeAlias = AsyncGenerator[tuple[str, list[Finding]], None]
+
+
+async def _chunks(database: Database, report: Report) -> Chunks:
+    """Give the items in chunks, each with the bucket, from one snapshot. A report without any is one empty chunk."""
     async with database.snapshot() as connection:
         items, last = await report.read(connection, limit=CHUNK, after=None)
         bucket: str = (await connection.execute(SQL["bucket"], {"job_id": report.job_id})).scalar_one()
-        yield bucket.encode()
-        while items:
-            yield items
-            if last is None:
-                break
+        yield bucket, items
+        while last is not None:
             items, last = await report.read(connection, limit=CHUNK, after=last)
+            yield bucket, items
 
 
-async def _encoded(chunks: AsyncGenerator[bytes, None], encoder: Encoder, *, gzip: bool) -> AsyncGenerator[bytes, None]:
+async def _encoded(
+    first: list[Finding], chunks: Chunks, encoder: Encoder, *, gzip: bool
+) -> AsyncGenerator[bytes, None]:
     """Encode chunk after chunk, in a thread, so that pages are answered meanwhile."""
     compressor = zlib.compressobj(wbits=GZIP_FORMAT)
 
-    def chunk(items: bytes) -> bytes:
+    def chunk(items: list[Finding]) -> bytes:
         raw = encoder.chunk(items)
         return compressor.compress(raw) if gzip else raw
 
@@ -72,7 +77,9 @@ async def _encoded(chunks: AsyncGenerator[bytes, None], encoder: Encoder, *, gzi
         return compressor.compress(raw) + compressor.flush() if gzip else raw
 
     try:
-        async for items in chunks:
+        if first:
+            yield await asyncio.to_thread(chunk, first)
+        async for _, items in chunks:
             yield await asyncio.to_thread(chunk, items)
         yield await asyncio.to_thread(end)
     finally:

@@ -1,9 +1,14 @@
-"""The three kinds of findings, and what a reader may narrow them to."""
+"""The three kinds of findings, what each says, and what a reader may narrow them to."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 from app.compare.engine import ALL_FIELDS
 from app.errors import ReconcileError
@@ -17,6 +22,18 @@ class BadFilter(ReconcileError):
 
     name = "invalid-filter"
     title = "These findings cannot be filtered like that"
+
+
+class Finding(msgspec.Struct):
+    """One finding, which says in its attributes what it says in JSON. A row becomes one in half the time of a dict."""
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def key(self, kind: Kind) -> tuple[Any, ...]:
+        """Give what identifies it among the findings of its kind in a job."""
+        return tuple(getattr(self, name) for name in kind.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +93,17 @@ class Filters:
 
 
 NO_FILTERS = Filters()
+
+
+@lru_cache
+def finding_type(columns: tuple[str, ...]) -> type[Finding]:
+    """Make the type of findings that say this."""
+    return cast("type[Finding]", msgspec.defstruct("Finding", columns, bases=(Finding,), gc=False))
+
+
+def as_dicts(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Give findings as they are in JSON."""
+    return [msgspec.structs.asdict(finding) for finding in findings]
 
 
 def discrepancy_types(wanted: str) -> tuple[str, ...]:

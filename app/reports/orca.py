@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.queries import Queries
 from app.errors import NoSuchJob, ReportNotReady
-from app.reports.findings import MISMATCHES
+from app.reports.findings import MISMATCHES, as_dicts
 from app.reports.pages import Report
 
 SQL = Queries("app.reports", "orca.sql")
@@ -41,10 +40,10 @@ async def findings_page(
             return [], False
         after = tuple(key)
     try:
-        texts, last = await report.read(connection, limit=PAGE_SIZE, after=after)
+        found, last = await report.read(connection, limit=PAGE_SIZE, after=after)
     except (NoSuchJob, ReportNotReady):
         return [], False
-    items: list[dict[str, Any]] = orjson.loads(b"[%b]" % texts)
+    items = as_dicts(found)
     if report.kind is not MISMATCHES:
         for item in items:
             del item["comment"]

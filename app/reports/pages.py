@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import lru_cache
+from typing import Any
 
-import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,19 +15,16 @@ from app.db.keyset import Key, Listing
 from app.db.queries import Queries
 from app.db.reader import Prepared, Reader
 from app.errors import NoSuchJob, ReportNotReady
-from app.reports.findings import NO_FILTERS, PENDING_COMMENT, Filters, Kind
+from app.reports.findings import NO_FILTERS, PENDING_COMMENT, Filters, Finding, Kind, finding_type
 
 SQL = Queries("app.reports", "pages.sql")
-
-BETWEEN = b",\n"
-"""What stands between two items. No string in JSON holds a line break as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some findings: the JSON texts of their items with `BETWEEN` between them, and the following page's cursor."""
+    """Some findings, and the following page's cursor."""
 
-    items: bytes
+    items: list[Finding]
     next_cursor: str | None
 
 
@@ -55,7 +52,7 @@ class Report:
 
     async def read(
         self, source: Reader | AsyncConnection, *, limit: int, after: Key | None
-    ) -> tuple[bytes, Key | None]:
+    ) -> tuple[list[Finding], Key | None]:
         """Read up to `limit` items that follow the key `after`, and the last one's key where more follow.
 
         A report without filters has one plan for all values, and each set of filters wants a plan of its own: the
@@ -68,7 +65,7 @@ class Report:
             "comment": PENDING_COMMENT,
             **{f"after_{name}": "" if after is None else after[place] for place, name in enumerate(self.kind.key)},
         }
-        rows: Sequence[tuple[bool, bytes | None]]
+        rows: Sequence[Sequence[Any]]
         if isinstance(source, Reader):
             filtered = self.filters != NO_FILTERS
             values |= asdict(self.filters) if filtered else {}
@@ -80,11 +77,14 @@ class Report:
             raise NoSuchJob(self.job_id)
         if not rows[0][0]:
             raise ReportNotReady(f"Job {self.job_id} has published no report yet: see GET /jobs/{self.job_id}.")
-        items = [item for _, item in rows if item is not None]
-        if len(items) <= limit:
-            return BETWEEN.join(items), None
-        last = orjson.loads(items[limit - 1])
-        return BETWEEN.join(items[:limit]), tuple(last[name] for name in self.kind.key)
+        items = findings_of(rows[:limit], self.kind.columns)
+        return items, items[-1].key(self.kind) if len(rows) > limit else None
+
+
+def findings_of(rows: Sequence[Sequence[Any]], columns: tuple[str, ...]) -> list[Finding]:
+    """Read the rows of a page's statement; one whose item has no key says that there are no items."""
+    finding = finding_type(columns)
+    return [finding(*row[1:]) for row in rows if row[1] is not None]
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any, get_args
 from uuid import uuid4
 
-import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +18,7 @@ from app.db.migrations import upgrade
 from app.errors import BadCursor, NoSuchJob, NotEarlier, OtherArchiveLocation, ReportNotReady
 from app.reports.change_pages import Change
 from app.reports.changes import Compared, Wanted, read_changes
-from app.reports.findings import KINDS, MISMATCHES, ORPHANS, PHANTOMS, Kind
+from app.reports.findings import KINDS, MISMATCHES, ORPHANS, PHANTOMS, Kind, as_dicts
 from tests.reports.published import CREATED, CREATED_MS, Row, add_job, add_rows, publish
 from tests.support.orca import orca_database
 from tests.support.postgres import Server
@@ -78,7 +77,7 @@ async def pages(
         asked = Wanted(wanted.kind, wanted.change, wanted.min_jobs, wanted.limit, cursor)
         compared = await read_changes(database, job_id, grace=NO_GRACE, against=against, wanted=asked)
         assert compared.page is not None
-        items = orjson.loads(b"[" + compared.page.items + b"]")
+        items = as_dicts(compared.page.items)
         assert len(items) == wanted.limit or compared.page.next_cursor is None
         found += items
         cursor = compared.page.next_cursor

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from app.reports.encodings import CsvEncoder, Encoder, NdjsonEncoder, ParquetEncoder, S3BatchEncoder
-from app.reports.findings import KINDS, MISMATCHES, ORPHANS, PHANTOMS, Kind
-from app.reports.pages import BETWEEN
+from app.reports.findings import KINDS, MISMATCHES, ORPHANS, PHANTOMS, Kind, finding_type
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
@@ -34,8 +33,8 @@ def items_of(kind: Kind) -> st.SearchStrategy[dict[str, Any]]:
 each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 
 
-def encoded(encoder: Encoder, *chunks: list[dict[str, Any]]) -> bytes:
-    parts = [encoder.chunk(BETWEEN.join(orjson.dumps(item) for item in chunk)) for chunk in chunks if chunk]
+def encoded(encoder: Encoder, kind: Kind, *chunks: list[dict[str, Any]]) -> bytes:
+    parts = [encoder.chunk([finding_type(kind.columns)(**item) for item in chunk]) for chunk in chunks if chunk]
     return b"".join([*parts, encoder.end()])
 
 
@@ -46,10 +45,10 @@ def test_every_format_holds_every_value(kind: Kind, data: st.DataObject) -> None
     first, second = (data.draw(st.lists(items_of(kind), max_size=5)) for _ in range(2))
     items = first + second
 
-    ndjson = encoded(NdjsonEncoder(), first, second)
+    ndjson = encoded(NdjsonEncoder(), kind, first, second)
     assert [orjson.loads(line) for line in ndjson.split(b"\n")[:-1]] == items
 
-    table = parquet.read_table(io.BytesIO(encoded(ParquetEncoder(kind), first, second)))
+    table = parquet.read_table(io.BytesIO(encoded(ParquetEncoder(kind), kind, first, second)))
     times = [name for name in kind.columns if name.endswith("LastUpdate")]
     read = table.to_pylist()
     for row in read:
@@ -57,7 +56,7 @@ def test_every_format_holds_every_value(kind: Kind, data: st.DataObject) -> None
     assert read == items
     assert table.column_names == list(kind.columns)
 
-    rows = read_csv(encoded(CsvEncoder(kind, spreadsheet=False), first, second))
+    rows = read_csv(encoded(CsvEncoder(kind, spreadsheet=False), kind, first, second))
     assert rows == [{name: "" if value is None else str(value) for name, value in item.items()} for item in items]
 
 
@@ -69,7 +68,7 @@ def read_csv(raw: bytes) -> list[dict[str, str]]:
 @settings(deadline=None)
 @given(st.lists(items_of(MISMATCHES), min_size=1, max_size=5))
 def test_a_spreadsheet_gets_no_formula(items: list[dict[str, Any]]) -> None:
-    raw = encoded(CsvEncoder(MISMATCHES, spreadsheet=True), items)
+    raw = encoded(CsvEncoder(MISMATCHES, spreadsheet=True), MISMATCHES, items)
     assert raw.startswith(b"\xef\xbb\xbf")
     for row, item in zip(read_csv(raw[3:]), items, strict=True):
         for name, value in item.items():
@@ -83,16 +82,17 @@ def test_a_spreadsheet_gets_no_formula(items: list[dict[str, Any]]) -> None:
 @settings(deadline=None)
 @given(st.lists(items_of(ORPHANS), min_size=1, max_size=5))
 def test_s3_batch_operations_get_bucket_and_encoded_key(items: list[dict[str, Any]]) -> None:
-    lines = encoded(S3BatchEncoder("orca-archive"), items).decode().splitlines()
+    lines = encoded(S3BatchEncoder("orca-archive"), ORPHANS, items).decode().splitlines()
     assert [line.count(",") for line in lines] == [1] * len(items)
     assert all(line.isascii() and '"' not in line for line in lines)
     assert [unquote(line.partition(",")[2]) for line in lines] == [item["keyPath"] for item in items]
 
 
 def test_a_report_without_findings_is_a_file_all_the_same() -> None:
-    assert encoded(NdjsonEncoder()) == b""
-    assert encoded(S3BatchEncoder("b")) == b""
+    assert encoded(NdjsonEncoder(), PHANTOMS) == b""
+    assert encoded(S3BatchEncoder("b"), ORPHANS) == b""
     assert (
-        encoded(CsvEncoder(PHANTOMS, spreadsheet=False)).decode().replace('"', "") == ",".join(PHANTOMS.columns) + "\n"
+        encoded(CsvEncoder(PHANTOMS, spreadsheet=False), PHANTOMS).decode().replace('"', "")
+        == ",".join(PHANTOMS.columns) + "\n"
     )
-    assert parquet.read_table(io.BytesIO(encoded(ParquetEncoder(PHANTOMS)))).num_rows == 0
+    assert parquet.read_table(io.BytesIO(encoded(ParquetEncoder(PHANTOMS), PHANTOMS))).num_rows == 0

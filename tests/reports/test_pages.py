@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,6 +24,7 @@ from app.reports.findings import (
     BadFilter,
     Filters,
     Kind,
+    as_dicts,
     discrepancy_types,
 )
 from app.reports.pages import Report
@@ -42,7 +42,7 @@ async def all_items(
     cursor, found = None, []
     while True:
         page = await report.page(source, limit=limit, cursor=cursor)
-        items = orjson.loads(b"[" + page.items + b"]")
+        items = as_dicts(page.items)
         assert len(items) == limit or page.next_cursor is None
         found += items
         cursor = page.next_cursor
@@ -270,7 +270,7 @@ async def test_a_report_of_orcas_own_is_pending_by_the_grace_of_today(
     comments = []
     for grace in (NO_GRACE, CREATED - BEFORE):
         page = await Report(kind, job_id, grace).page(reader, limit=1)
-        comments.append(orjson.loads(page.items)["comment"])
+        comments.append(page.items[0].comment)
     assert comments == [None, PENDING_COMMENT]
 
 
@@ -291,4 +291,4 @@ async def test_a_cursor_is_good_for_its_own_report_only(database: Database, read
         with pytest.raises(BadCursor):
             await other.page(reader, limit=1, cursor=cursor)
     page = await Report(kind, jobs[0], NO_GRACE).page(reader, limit=5, cursor=cursor)
-    assert orjson.loads(page.items)["keyPath"] == "2"
+    assert [item.keyPath for item in page.items] == ["2"]
