@@ -47,19 +47,13 @@ class Peak:
 
 def of_tree(pid: int) -> int:
     """Give the resident sets of a process and all its descendants, added, and no less than its own peak; in bytes."""
-    own = _status(pid)
-    total, pids = own.get("VmRSS", 0), _children(pid)
-    while pids:
-        each = pids.pop()
-        total += _status(each).get("VmRSS", 0)
-        pids += _children(each)
-    return max(total, own.get("VmHWM", 0))
+    return max(sum(_status(each).get("VmRSS", 0) for each in _tree(pid)), own_peak(pid))
 
 
 def of_postgres(pid: int) -> int:
     """Give what a PostgreSQL server holds, in bytes: private memory of all its processes, shared memory once."""
     private, shared = 0, 0
-    for each in (pid, *_children(pid)):
+    for each in _tree(pid):
         fields = _status(each)
         private += fields.get("RssAnon", 0)
         shared = max(shared, fields.get("RssShmem", 0))
@@ -69,12 +63,10 @@ def of_postgres(pid: int) -> int:
 def processor_seconds(pid: int) -> float:
     """Give the processor time of a process, its descendants, and its children that have ended."""
     total = 0.0
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        for each in (process, *process.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                times = each.cpu_times()
-                total += times.user + times.system + times.children_user + times.children_system
+    for each in _tree(pid):
+        with suppress(psutil.NoSuchProcess):
+            times = psutil.Process(each).cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
     return total
 
 
@@ -88,13 +80,15 @@ def own_peak(pid: int) -> int:
     return _status(pid).get("VmHWM", 0)
 
 
-def _children(pid: int) -> list[int]:
-    children: list[int] = []
-    with suppress(FileNotFoundError, ProcessLookupError):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(FileNotFoundError, ProcessLookupError):
-                children += map(int, (thread / "children").read_text().split())
-    return children
+def _tree(pid: int) -> list[int]:
+    """Find a process and its descendants: what is appended to the list is looked at in its turn."""
+    found = [pid]
+    for each in found:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for thread in Path(f"/proc/{each}/task").iterdir():
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 def _status(pid: int) -> dict[str, int]:

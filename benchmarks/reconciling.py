@@ -64,9 +64,9 @@ async def with_peers(server: Server, csv: Sample, parquet: Sample) -> Section:
     against = {"three joins": ORCA_JOINS, f"joins with {WORK_MEM}": ORCA_JOINS_WITH_MEMORY}
     figures = [
         *(
-            Figure.at_least(f"staged reconcile by {engine}, against {name}", seconds[joins] / seconds[ours], 4, 6)
+            Figure.at_least(f"staged reconcile by {engine}, against {name}", seconds[theirs] / seconds[ours], 4, 6)
             for engine, ours in STAGED.items()
-            for name, joins in against.items()
+            for name, theirs in against.items()
         ),
         Figure.at_least("staging, against ORCA's way", seconds[ORCA_STAGING] / seconds[STAGING], 1, 2),
         Figure.at_least(
