@@ -122,6 +122,7 @@ def page_body(compared: Compared) -> bytes:
     page, wanted = compared.page, compared.wanted
     if page is None or wanted is None:
         return msgspec.json.encode(answer)
-    another, kind = page.next_cursor is not None, wanted.kind.name
-    answer |= {"kind": kind, "change": wanted.change, "anotherPage": another, "nextCursor": page.next_cursor}
-    return msgspec.json.encode(answer | {kind: page.items})
+    answer |= {"kind": wanted.kind.name, "change": wanted.change}
+    answer |= {"anotherPage": page.next_cursor is not None, "nextCursor": page.next_cursor}
+    answer[wanted.kind.name] = page.items
+    return msgspec.json.encode(answer)

@@ -73,10 +73,10 @@ async def _print_csv(kind: Kind, chunks: AsyncIterator[list[bytes]]) -> int:
     from app.reports.encodings import CsvEncoder  # noqa: PLC0415  (the other commands start quicker without it)
 
     encoder, printed = CsvEncoder(KINDS[kind], spreadsheet=False), 0
-    finding = finding_type(KINDS[kind].columns)
+    decoder = msgspec.json.Decoder(finding_type(KINDS[kind].columns))
     async for lines in chunks:
         if lines:
-            sys.stdout.buffer.write(encoder.chunk([msgspec.json.decode(line, type=finding) for line in lines]))
+            sys.stdout.buffer.write(encoder.chunk([decoder.decode(line) for line in lines]))
         printed += len(lines)
     sys.stdout.buffer.write(encoder.end())
     return printed

@@ -27,7 +27,7 @@ class BadFilter(ReconcileError):
 class Finding(msgspec.Struct):
     """One finding, which says in its attributes what it says in JSON. A row becomes one in half the time of a dict."""
 
-    if TYPE_CHECKING:
+    if TYPE_CHECKING:  # its columns are attributes, of which the checker cannot know
 
         def __getattr__(self, name: str) -> Any: ...
 
@@ -98,7 +98,8 @@ NO_FILTERS = Filters()
 @lru_cache
 def finding_type(columns: tuple[str, ...]) -> type[Finding]:
     """Make the type of findings that say this."""
-    return cast("type[Finding]", msgspec.defstruct("Finding", columns, bases=(Finding,), gc=False))
+    made = msgspec.defstruct("Finding", columns, bases=(Finding,), gc=False, forbid_unknown_fields=True)
+    return cast("type[Finding]", made)
 
 
 def as_dicts(findings: Iterable[Finding]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import io
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from app.reports.encodings import CsvEncoder, Encoder, NdjsonEncoder, ParquetEncoder, S3BatchEncoder
-from app.reports.findings import KINDS, MISMATCHES, ORPHANS, PHANTOMS, Kind, finding_type
+from app.reports.findings import KINDS, MISMATCHES, ORPHANS, PHANTOMS, Kind, as_dicts, finding_type
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
@@ -96,3 +97,12 @@ def test_a_report_without_findings_is_a_file_all_the_same() -> None:
         == ",".join(PHANTOMS.columns) + "\n"
     )
     assert parquet.read_table(io.BytesIO(encoded(ParquetEncoder(PHANTOMS), PHANTOMS))).num_rows == 0
+
+
+def test_what_says_something_else_than_a_finding_does_is_not_read_as_one() -> None:
+    item = dict.fromkeys(ORPHANS.columns)
+    read_finding = msgspec.json.Decoder(finding_type(ORPHANS.columns)).decode
+    assert as_dicts([read_finding(orjson.dumps(item))]) == [item]
+    for other in (item | {"more": 1}, {"keyPath": "k"}):
+        with pytest.raises(msgspec.ValidationError):
+            read_finding(orjson.dumps(other))
