@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv, orc, parquet
 
 from app.samples.archive import Archive
@@ -58,8 +59,13 @@ def _name(plan: Plan, number: int) -> str:
 
 
 def _of_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Give the batch the schema's types, and its word that the bucket and the key are never missing."""
-    return pa.RecordBatch.from_arrays([batch.column(field.name).cast(field.type) for field in schema], schema=schema)
+    """Give the batch the schema's types, and its word that the bucket and the key are never missing.
+
+    `Array.cast` would do the same, but have pyarrow fill its registry of functions while other threads look into it.
+    """
+    return pa.RecordBatch.from_arrays(
+        [pc.cast(batch.column(field.name), field.type) for field in schema], schema=schema
+    )
 
 
 @contextmanager
