@@ -20,7 +20,7 @@ FILES = pa.schema({"id": NUMBER, "key_path": TEXT, "etag": TEXT, "size_in_bytes"
 class Catalog:
     """The files of one archive location in the state that a transaction sees.
 
-    `files` reads the rows of `FILES`, the ETags as they are; `about` is how many the planner's statistics know of, and
+    `files` reads the rows of `FILES`, the ETags as they are; `about` is how many PostgreSQL's planner expects, and
     `storage_classes` says what the ids mean.
     """
 
@@ -33,6 +33,6 @@ class Catalog:
         """Prepare to read what `connection`'s REPEATABLE READ transaction sees; it has to stay open meanwhile."""
         condition = "orca_archive_location = %1$L"
         files = await BlockReader.under(connection, url, "orca.files", FILES, condition, archive_location)
-        about = (await connection.execute(SQL["about"])).scalar_one()
+        (guess,) = (await connection.execute(SQL["about"], {"archive_location": archive_location})).scalar_one()
         classes = await connection.execute(SQL["storage_classes"])
-        return cls(files, about, {row.id: row.value for row in classes})
+        return cls(files, guess["Plan"]["Plan Rows"], {row.id: row.value for row in classes})

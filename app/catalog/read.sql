@@ -1,6 +1,6 @@
 -- name: about
--- How many files the archive location has, as the planner's statistics know it.
-SELECT CAST(greatest(reltuples, 0) AS int8) FROM pg_class WHERE oid = CAST('orca.files' AS regclass);
+-- What the planner expects of a query for the archive location's files.
+EXPLAIN (FORMAT JSON) SELECT FROM orca.files WHERE orca_archive_location = :archive_location;
 
 -- name: storage_classes
 SELECT id, value FROM orca.storage_class;

@@ -12,6 +12,7 @@ from duckdb import CaseExpression, ColumnExpression, ConstantExpression, Express
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.catalog.read import Catalog
+from app.compare.digests import look_up
 from app.compare.engine import Comparison, Counted, Report
 from app.compare.handing import BATCH_ROWS, Handing
 from app.db.blocking import aside, in_thread
@@ -24,12 +25,14 @@ from app.inventory.staged import StagedRows
 SQL = Queries("app.compare", "duckdb.sql")
 NUMBER = "size_in_bytes"
 COUNTED = 0.8  # of the memory limit is given to DuckDB: when it spills it holds that much more than it counts
+FILE_BYTES = 65  # a file takes in DuckDB's join: 34 as a row, the others as its share of up to four pointers a row
 
 
 class DuckdbEngine:
-    """Reads both sides once, joins them in about `memory_limit` bytes and spills to the folder `spill` beyond that.
+    """Compares both sides in about `memory_limit` bytes, and spills to the folder `spill` beyond that.
 
-    Rows are equal when 128 bits of hash over key and compared fields are. PostgreSQL is only read from, and given the
+    Rows are equal when 128 bits of hash over key and compared fields are. They are joined where the catalog's files fit
+    in memory, and looked up by their digests where they do not. PostgreSQL is only read from, and given the
     differences: nothing is staged. Without an inventory's files it reads what the job has staged before.
     """
 
@@ -52,7 +55,9 @@ class DuckdbEngine:
         )
         catalog = await Catalog.under(connection, self._url, where)
         readers = [catalog.files, *([inventory.reader] if isinstance(inventory, StagedRows) else [])]
-        async with duckdb_aside(self._memory_limit, spill=self._spill) as memory:
+        fits = catalog.about * FILE_BYTES <= self._memory_limit
+        heads_limit = None if fits else self._memory_limit // 2
+        async with duckdb_aside(self._memory_limit - (heads_limit or 0), spill=self._spill) as memory:
 
             def interrupt() -> None:
                 for reader in readers:
@@ -66,7 +71,7 @@ class DuckdbEngine:
                 with ExitStack() as stack:
                     for reader in readers:
                         stack.enter_context(reader)
-                    return _join(memory, catalog, inventory, comparison.compared_fields, advanced)
+                    return _compare(memory, catalog, inventory, comparison.compared_fields, heads_limit, advanced)
 
             advanced(0)
             try:
@@ -100,32 +105,46 @@ class DuckdbEngine:
         return AssertionError("the full join and the counts of the two sides do not agree")
 
 
-def _join(
+def _compare(
     memory: duckdb.DuckDBPyConnection,
     catalog: Catalog,
     inventory: InventoryFiles | StagedRows,
     compared_fields: tuple[str, ...],
+    heads_limit: int | None,
     advanced: Callable[[int], None],
 ) -> Counted:
-    """Find the rows without an equal. Raises `BadInventory` when a key is listed twice."""
-    equality = _equality(("key_path", *compared_fields))
+    """Find the rows without an equal: by a join, or by looking up digests with `heads_limit` bytes for their heads.
+
+    Raises `BadInventory` when a key is listed twice.
+    """
+    head, tail = _equality(("key_path", *compared_fields))
     files = over_raw(memory.from_arrow(catalog.files.stream(advanced)), UNQUOTED)
     files = files.select(StarExpression(), _named(catalog.storage_classes).alias("storage_class"))
-    files.select(ColumnExpression("id"), *equality).create_view("file")
+    files.select(ColumnExpression("id"), head, tail).create_view("file" if heads_limit is None else "catalog_file")
     inventory.relation(memory).create_view("s3")
-    memory.view("s3").select(StarExpression(), *equality).create_view("object")
-    memory.execute("SET disabled_optimizers = 'build_side_probe_side'")  # the files are what fits in memory
-    memory.execute("PRAGMA enable_profiling = 'no_output'")
-    memory.execute(SQL["unequal"].text)
-    joined = _joined_rows(memory.get_profiling_information())
-    memory.execute("PRAGMA disable_profiling")
-    ((files_alone, objects_alone),) = memory.execute(SQL["totals"].text).fetchall()
-    # A file equals one object; more rows than files and objects without an equal: a key was listed twice.
-    once = joined == catalog.files.rows + objects_alone
+    memory.view("s3").select(StarExpression(), head, tail).create_view("object")
+    objects = None if heads_limit is None else look_up(memory, heads_limit)
+    once = objects is not None
+    if objects is None:
+        joined = _joined(memory)
+        ((files_alone, objects_alone),) = memory.execute(SQL["totals"].text).fetchall()
+        objects = joined - files_alone
+        # A file equals one object; more rows than files and objects without an equal: a key was listed twice.
+        once = joined == catalog.files.rows + objects_alone
     found = _listed_twice(memory, inventory, "object_twice" if once else "listed_twice")
     if found is not None:
         raise found
-    return Counted(inventory_objects=joined - files_alone, catalog_files=catalog.files.rows)
+    return Counted(inventory_objects=objects, catalog_files=catalog.files.rows)
+
+
+def _joined(memory: duckdb.DuckDBPyConnection) -> int:
+    """Fill `unequal` by a full join, and give how many rows that had."""
+    memory.execute("SET disabled_optimizers = 'build_side_probe_side'")  # the files are what fits in memory
+    memory.execute("PRAGMA enable_profiling = 'no_output'")
+    memory.execute(SQL["unequal"].text)
+    rows = _joined_rows(memory.get_profiling_information())
+    memory.execute("PRAGMA disable_profiling")
+    return rows
 
 
 def _listed_twice(
@@ -147,13 +166,12 @@ def _named(storage_classes: Mapping[int, str]) -> Expression:
 def _equality(columns: tuple[str, ...]) -> tuple[Expression, Expression]:
     """Give the 128 bits by which rows are equal, as two columns: DuckDB's hash has 64, so each text is hashed twice.
 
-    Once by itself, and once in one text with all others. NUL stands between them there, since neither PostgreSQL's text
+    Once by itself, and once in one text with all others. NUL stands after each there, since neither PostgreSQL's text
     nor an inventory that was accepted can hold it. The hash of a number is another number for each, so once will do.
     """
-    texts = [column for column in columns if column != NUMBER]
-    whole = FunctionExpression(
-        "concat_ws", FunctionExpression("chr", ConstantExpression(0)), *map(ColumnExpression, reversed(texts))
-    )
+    texts = [ColumnExpression(column) for column in reversed(columns) if column != NUMBER]
+    nul = ConstantExpression("\0")
+    whole = FunctionExpression("concat", *(part for text in texts for part in (text, nul)))
     numbers = [ColumnExpression(column) for column in columns if column == NUMBER]
     head = FunctionExpression("hash", *map(ColumnExpression, columns))
     return head.alias("head"), FunctionExpression("hash", whole, *numbers).alias("tail")

@@ -22,7 +22,7 @@ from adbc_driver_postgresql import StatementOptions
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.queries import Queries
-from app.db.stream import read_together
+from app.db.stream import Stream, read_together
 
 SQL = Queries("app.db", "blocks.sql")
 STREAMS = 2
@@ -42,9 +42,9 @@ _POSTGRESQL_EPOCH = 946_684_800_000_000  # 2000-01-01, in microseconds since 197
 class BlockReader:
     """Rows of one table in the state that a transaction sees, in no order.
 
-    `stream` gives an Arrow reader of the columns in `schema`, which are NOT NULL and of the types `NUMBER`, `TEXT` or
-    `TIME`: what several COPYs give, each over a range of the pages, on a connection and in a thread of its own. `rows`
-    counts what was read from all of them, and `failure` is why one of them broke.
+    `stream` gives the columns in `schema`, which are NOT NULL and of the types `NUMBER`, `TEXT` or `TIME`: what several
+    COPYs give, each over a range of the pages, on a connection and in a thread of its own. `rows` counts what the last
+    reading gave, and `failure` is why one of its COPYs broke.
     """
 
     def __init__(self, url: str, snapshot: str, statements: list[str], schema: pa.Schema) -> None:
@@ -87,13 +87,7 @@ class BlockReader:
     ) -> None:
         if kind is not None:
             self.cancel()
-        if self._batches is not None:
-            self._batches.close()
-        for connection, cursor in self._open:
-            with suppress(adbc.Error):  # a stream that was cancelled or cut has nothing left to close
-                cursor.close()
-            with suppress(adbc.Error):
-                connection.close()
+        self._close()
 
     def cancel(self) -> None:
         """Stop the readers, from any thread."""
@@ -101,12 +95,24 @@ class BlockReader:
             with suppress(adbc.Error):
                 cursor.adbc_cancel()
 
-    def stream(self, advanced: Callable[[int], None] | None = None) -> pa.RecordBatchReader:
-        """Start the readers, which read ahead; `advanced` is told the number of rows read so far."""
-        unpacked = partial(unpack, schema=self._schema)
-        copies = [partial(map, unpacked, self._copy(statement)) for statement in self._statements]
-        self._batches = self._counted(read_together(copies, len(copies)), advanced)
-        return pa.RecordBatchReader.from_batches(self._schema, self._batches)
+    def stream(self, advanced: Callable[[int], None] | None = None) -> Stream:
+        """Give the rows, read whenever the stream is; `advanced` is told the number of rows read so far."""
+        return Stream(self._schema, partial(self._begin, advanced))
+
+    def _begin(self, advanced: Callable[[int], None] | None) -> Generator[pa.RecordBatch]:
+        self._close()
+        self._batches = self._read(advanced)
+        return self._batches
+
+    def _close(self) -> None:
+        if self._batches is not None:
+            self._batches.close()
+        for connection, cursor in self._open:
+            with suppress(adbc.Error):  # a stream that was cancelled or cut has nothing left to close
+                cursor.close()
+            with suppress(adbc.Error):
+                connection.close()
+        self._open.clear()
 
     def _copy(self, statement: str) -> pa.RecordBatchReader:
         connection = adbc.connect(self._url)
@@ -118,11 +124,12 @@ class BlockReader:
         cursor.execute(statement)
         return cursor.fetch_record_batch()
 
-    def _counted(
-        self, batches: Generator[pa.RecordBatch], advanced: Callable[[int], None] | None
-    ) -> Generator[pa.RecordBatch]:
+    def _read(self, advanced: Callable[[int], None] | None) -> Generator[pa.RecordBatch]:
+        self.rows = 0
+        unpacked = partial(unpack, schema=self._schema)
         try:
-            with closing(batches):
+            copies = [partial(map, unpacked, self._copy(statement)) for statement in self._statements]
+            with closing(read_together(copies, len(copies))) as batches:
                 for batch in batches:
                     yield batch
                     self.rows += batch.num_rows

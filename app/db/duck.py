@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from app.db.blocking import aside, in_thread
+
+_IN_WORDS: dict[str, type[duckdb.Error]] = {
+    "INTERRUPT Error": duckdb.InterruptException,
+    "Out of Memory Error": duckdb.OutOfMemoryException,
+    "INTERNAL Error": duckdb.InternalException,
+    "FATAL Error": duckdb.FatalException,
+}
+"""What says nothing about the data. From an Arrow reader it comes as `OSError`, and only its text tells."""
 
 
 def open_duckdb(
@@ -44,3 +53,13 @@ async def duckdb_aside(
         yield memory
     finally:
         await in_thread(memory.close, interrupt=lambda: None)
+
+
+def batches(relation: duckdb.DuckDBPyRelation, rows: int) -> Iterator[pa.RecordBatch]:
+    """Read a relation, so many rows at a time. Raises the `duckdb.Error` that a query would raise."""
+    try:
+        with relation.to_arrow_reader(rows) as reader:
+            yield from reader
+    except OSError as error:
+        kind, _, _ = str(error).partition(":")
+        raise _IN_WORDS.get(kind, duckdb.Error)(str(error)) from error

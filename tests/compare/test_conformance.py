@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from app.db.engine import Database
-from app.jobs.model import EngineName
+from app.jobs.model import EngineChoice
 from app.settings import Settings
 from tests.oracle import reconcile
 from tests.strategies import Archive, archives
 from tests.support.archive import empty, insert_catalog, published
+from tests.support.little_memory import IN_LITTLE_MEMORY, chosen
 from tests.support.manifests import run
 from tests.support.reports import ReportFormat, write_report
 
@@ -22,13 +23,18 @@ FORMATS: tuple[ReportFormat, ...] = ("CSV", "ORC", "Parquet")
 GRACE_HOURS = st.sampled_from([0, 1])
 
 
-@pytest.mark.parametrize("engine", ["postgres", "duckdb"])
+@pytest.mark.parametrize("engine", ["postgres", "duckdb", IN_LITTLE_MEMORY])
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(archive=archives(), file_format=st.sampled_from(FORMATS), grace_hours=GRACE_HOURS)
 async def test_an_engine_agrees_with_the_oracle(
-    database: Database, engine: EngineName, archive: Archive, file_format: ReportFormat, grace_hours: int
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+    archive: Archive,
+    file_format: ReportFormat,
+    grace_hours: int,
 ) -> None:
-    await agrees(database, engine, archive, file_format, Settings(grace_hours=grace_hours))
+    await agrees(database, chosen(engine, monkeypatch), archive, file_format, Settings(grace_hours=grace_hours))
 
 
 @pytest.mark.spark
@@ -47,7 +53,7 @@ async def test_the_cluster_agrees_with_the_oracle(
 
 
 async def agrees(
-    database: Database, engine: EngineName, archive: Archive, file_format: ReportFormat, settings: Settings
+    database: Database, engine: EngineChoice, archive: Archive, file_format: ReportFormat, settings: Settings
 ) -> None:
     """Submit the archive's inventory, have a runner work on it, and hold what it publishes to the oracle."""
     await empty(database)

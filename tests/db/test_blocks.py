@@ -90,7 +90,7 @@ async def _read(database: Database, table: str, whose: str) -> list[tuple[object
 
             def rows() -> pa.Table:
                 with reader:
-                    return reader.stream().read_all()
+                    return pa.RecordBatchReader.from_stream(reader.stream()).read_all()
 
             table_read = await in_thread(rows, interrupt=reader.cancel)
     assert reader.rows == table_read.num_rows

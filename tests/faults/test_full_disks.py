@@ -15,6 +15,7 @@ from app.settings import Settings
 from tests.faults.conftest import Scenes
 from tests.faults.scene import FETCHING
 from tests.support.archive import catalog_file, insert_catalog
+from tests.support.little_memory import IN_LITTLE_MEMORY, chosen
 from tests.support.manifests import run
 from tests.support.small_disk import fill, small_disk
 
@@ -72,13 +73,14 @@ def write_inventory(folder: Path) -> str:
     return manifest.as_uri()
 
 
+@pytest.mark.parametrize("engine", ["duckdb", IN_LITTLE_MEMORY])
 async def test_a_disk_without_room_for_what_duckdb_spills(
-    database: Database, settings: Settings, tmp_path: Path
+    database: Database, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
 ) -> None:
     await insert_catalog(database, [catalog_file("a")])
     with small_disk(tmp_path / "disk", 16 << 20) as disk:
-        chosen = settings.model_copy(update={"spool_dir": disk / "spool", "memory_limit": 100_000_000})
-        job = await run(database, chosen, write_inventory(tmp_path), engine="duckdb")
+        on_it = settings.model_copy(update={"spool_dir": disk / "spool", "memory_limit": 100_000_000})
+        job = await run(database, on_it, write_inventory(tmp_path), engine=chosen(engine, monkeypatch))
         left = list((disk / "spool").rglob("*"))
     assert job.status == "error"
     assert "make room in RECONCILE_SPOOL_DIR" in str(job.error_message)

@@ -11,11 +11,12 @@ from sqlalchemy import text
 
 from app.db.engine import Database
 from app.errors import EngineUnavailable, InventorySuperseded, JobEnded, JobRunning, NoSuchJob
-from app.jobs.model import EngineChoice, EngineName
+from app.jobs.model import EngineChoice
 from app.jobs.requests import cancel, delete, request_reconcile, submit
 from app.jobs.runner import Runner
 from app.settings import Settings
 from tests.support.archive import catalog_file, insert_catalog, published
+from tests.support.little_memory import IN_LITTLE_MEMORY, chosen
 from tests.support.manifests import ETAG, look, row, run, write
 
 
@@ -120,19 +121,21 @@ BAD: list[tuple[list[list[list[str]]], str]] = [
 ]
 
 
-@pytest.mark.parametrize("engine", ["postgres", "duckdb"])
+@pytest.mark.parametrize("engine", ["postgres", "duckdb", IN_LITTLE_MEMORY])
 @pytest.mark.parametrize(("data_files", "message"), BAD)
 async def test_a_bad_inventory_ends_in_error_and_leaves_everything_as_it_was(
     database: Database,
     settings: Settings,
     tmp_path: Path,
-    engine: EngineName,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
     data_files: list[list[list[str]]],
     message: str,
 ) -> None:
     await run(database, settings, write(tmp_path, [row("before")]), engine="postgres")
     await insert_catalog(database, [catalog_file("a")])
-    job = await run(database, settings, write(tmp_path, *data_files, created=1715130000000), engine=engine)
+    manifest = write(tmp_path, *data_files, created=1715130000000)
+    job = await run(database, settings, manifest, engine=chosen(engine, monkeypatch))
     assert job.status == "error"
     assert job.end_time is not None
     with pytest.raises(AssertionError, match=message):
