@@ -71,7 +71,7 @@ class Lookup:
         self._had = np.zeros(len(heads), dtype=np.bool_)
         bits = max(len(heads) - 1, 1).bit_length() - 1
         self._prefix, self._shift = np.uint64(prefix), np.uint64(BITS - bits)
-        self._begins = self._count(1 << bits)
+        self._begins = self._beginnings(1 << bits)
         self.objects = self.found = self.tails = 0
 
     def unequal(self, objects: duckdb.DuckDBPyRelation) -> Iterator[pa.RecordBatch]:
@@ -105,9 +105,9 @@ class Lookup:
     def _first_bits(self, heads: Heads) -> NDArray[np.int64]:
         return ((heads << self._prefix) >> self._shift).view(np.int64)
 
-    def _count(self, beginnings: int) -> NDArray[np.uint32]:
-        """Count for each of the first bits how many heads come before those that begin with them."""
-        begins = np.zeros(beginnings + 1, dtype=np.uint32)
+    def _beginnings(self, number: int) -> NDArray[np.uint32]:
+        """Tell for each of so many first bits how many heads come before those that begin with them."""
+        begins = np.zeros(number + 1, dtype=np.uint32)
         for at in range(0, len(self._heads) - 1, BATCH_ROWS):
             some = self._first_bits(self._heads[:-1][at : at + BATCH_ROWS])
             begins[some[0] + 1 : some[-1] + 2] += np.bincount(some - some[0]).astype(np.uint32)
@@ -152,10 +152,12 @@ def _insert(memory: duckdb.DuckDBPyConnection, objects: Iterable[pa.RecordBatch]
 
 def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     some: list[pa.RecordBatch] = []
+    rows = 0
     for batch in batches:
         some.append(batch)
-        if sum(map(len, some)) >= BATCH_ROWS:
+        rows += batch.num_rows
+        if rows >= BATCH_ROWS:
             yield pa.Table.from_batches(some)
-            some.clear()
+            some, rows = [], 0
     if some:
         yield pa.Table.from_batches(some)
