@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import structlog
 import typer
 from rich.markup import escape
 
@@ -21,7 +22,7 @@ from app.commands import jobs, reports
 from app.db.retry import may_pass
 from app.errors import DatabaseNotReady, ReconcileError
 from app.jobs import retention
-from app.jobs.reasons import reason
+from app.jobs.reasons import reason, unexplained
 from app.jobs.retention import Expired, expired
 from app.memory import be_modest
 from app.settings import ApiToken, Scope, read_settings
@@ -51,7 +52,10 @@ class Format(StrEnum):
 
 
 def main() -> None:
-    """Run the command line; an error is a sentence on standard error and exit code 2, never a trace."""
+    """Run the command line; an error is a sentence on standard error and exit code 2.
+
+    A trace goes to the log, a line before the sentence, where that cannot say what is wrong.
+    """
     be_modest()
     logs.configure(logging.ERROR)  # those that go on until stopped tell more
     try:
@@ -65,6 +69,8 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001  (whatever it is, exit code 1 would say that there are findings)
         if may_pass(error):
             fail(DatabaseNotReady.title, f"The database cannot be reached or does not answer: {error}")
+        if unexplained(error):
+            structlog.get_logger().error("command failed", exc_info=error)
         fail(ReconcileError.title, reason(error))
 
 

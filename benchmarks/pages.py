@@ -151,12 +151,11 @@ async def _while_running(service: Service, path: str, csv: Sample) -> list[float
     """Read pages, one at a time with a pause, for as long as a run of the duckdb engine lasts."""
     connection = await Connection.to(service.address)
     times = []
-    run = asyncio.create_task(service.run(csv.manifest, "duckdb"))
-    while not run.done():
-        times.append(await connection.seconds(path))
-        await asyncio.sleep(PAUSE_S)
+    async with service.run(csv.manifest, "duckdb") as run:
+        while not run.done():
+            times.append(await connection.seconds(path))
+            await asyncio.sleep(PAUSE_S)
     connection.close()
-    await run
     return times
 
 

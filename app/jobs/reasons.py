@@ -15,25 +15,32 @@ NO_ROOM = (  # DuckDB says so too when the disk has no room for what it would sp
 
 def reason(error: BaseException) -> str:
     """Word an error for a person; never a trace, never SQL."""
+    return _explanation(error) or _reference_to_log(error)
+
+
+def unexplained(error: BaseException) -> BaseException | None:
+    """Give the error, for a log's `exc_info`, if its reason says that the log says more."""
+    return None if _explanation(error) else error
+
+
+def _explanation(error: BaseException) -> str | None:
+    """Say what can happen to a sound service; None: this cannot."""
     if isinstance(error, ReconcileError):
         return str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
         return NO_ROOM
-    return _of_the_database(error) or _of_the_machine(error)
-
-
-def _of_the_database(error: BaseException) -> str | None:
     state = sqlstate(error)
     if state == DISK_FULL:
         return "The database's disk is full: make room, then reconcile the job again."
     if may_pass(error):
         return f"The database did not stay reachable{f' (SQLSTATE {state})' if state else ''}."
-    if state is not None:
-        return f"The database refused the work (SQLSTATE {state}); the service's log says more."
+    if isinstance(error, OSError) and error.strerror:
+        return f"The machine that did the work could not go on: {error.strerror}."
     return None
 
 
-def _of_the_machine(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"The machine that did the work could not go on: {error.strerror}."
+def _reference_to_log(error: BaseException) -> str:
+    state = sqlstate(error)
+    if state is not None:
+        return f"The database refused the work (SQLSTATE {state}); the service's log says more."
     return f"The service met a fault of its own ({type(error).__name__}); its log says more."
