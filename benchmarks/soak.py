@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +30,7 @@ from app.jobs.requests import submit
 from app.samples.generate import generate
 from app.settings import Settings
 from benchmarks.machine import description
+from benchmarks.replica import Replica
 from tests.faults.scene import LEFT_BEHIND, TEST
 from tests.support.archive import published
 from tests.support.cluster import Cluster, cluster
@@ -52,45 +52,6 @@ OTHERS = f"""
         ORDER BY random() LIMIT :connections
     ) AS chosen
 """
-
-
-@dataclass
-class Replica:
-    """One process of `orca-reconcile work`, which is started again whenever it has ended, as by an orchestrator."""
-
-    environment: dict[str, str]
-    log: Path
-    starts: int = 0
-    _process: asyncio.subprocess.Process | None = None
-
-    async def keep(self) -> None:
-        """Run it, again and again, until cancelled."""
-        try:
-            while True:
-                with self.log.open("ab") as log:
-                    self._process = await asyncio.create_subprocess_exec(
-                        sys.executable,
-                        "-m",
-                        "app.cli",
-                        "work",
-                        env={**os.environ, **self.environment},
-                        stdout=log,
-                        stderr=log,
-                    )
-                self.starts += 1
-                await self._process.wait()
-        finally:
-            with suppress(ProcessLookupError):
-                if self._process:
-                    self._process.send_signal(signal.SIGCONT)
-                    self._process.terminate()
-                    await self._process.wait()
-
-    def send(self, sign: signal.Signals) -> None:
-        """Send a signal, if it runs."""
-        with suppress(ProcessLookupError):
-            if self._process:
-                self._process.send_signal(sign)
 
 
 @dataclass
