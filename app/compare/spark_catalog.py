@@ -13,8 +13,8 @@ from pyspark.sql.connect.session import SparkSession
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.blocks import SQL
 from app.db.queries import Queries
+from app.db.table import SQL
 from app.errors import EngineUnavailable
 
 OURS = Queries("app.compare", "spark.sql")

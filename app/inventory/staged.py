@@ -9,8 +9,9 @@ import duckdb
 import pyarrow as pa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.blocks import NUMBER, TEXT, TIME, BlockReader
+from app.db.blocks import NUMBER, TEXT, TIME
 from app.db.queries import Queries
+from app.db.table import TableReader
 from app.errors import BadInventory, EngineUnavailable, InventorySuperseded
 from app.inventory.sql import UNQUOTED, over_raw
 
@@ -30,7 +31,7 @@ async def partition_of(connection: AsyncConnection, archive_location: str) -> st
 class StagedRows:
     """What one job has staged of S3, in the state that a transaction sees; read once."""
 
-    reader: BlockReader
+    reader: TableReader
 
     @classmethod
     async def under(cls, connection: AsyncConnection, url: str, *, archive_location: str, job_id: int) -> Self:
@@ -47,7 +48,7 @@ class StagedRows:
                 f"The staged rows of {archive_location} have no partition of their own: use engine postgres."
             )
         condition = "job_id = %1$L AND NOT delete_marker"
-        return cls(await BlockReader.under(connection, url, partition, OBJECTS, condition, job_id))
+        return cls(await TableReader.under(connection, url, partition, OBJECTS, condition, job_id))
 
     def relation(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
         """Give what is in S3, as `InventoryFiles.relation` does; reading it fails with `duckdb.Error`."""

@@ -11,7 +11,7 @@ import pytest
 from app.jobs.model import EngineName
 from app.jobs.requests import cancel
 from tests.faults.conftest import Scenes
-from tests.faults.scene import COMPARING, HERE, OTHERS, PHASES, PUBLISHING, STAGING
+from tests.faults.scene import COMPARING, HERE, OTHERS, PHASES, PUBLISHING, STAGING, WAITING
 
 in_each_phase = pytest.mark.parametrize(("engine", "place"), PHASES)
 
@@ -97,7 +97,8 @@ async def test_a_runner_that_is_stopped_while_it_claims_hands_back_what_it_got(s
     """PostgreSQL may have given it the run by the time that it is told to stop."""
     scene = await scenes("duckdb")
     async with scene.held_up("orca.reconcile_run") as holder, scene.runner():
-        await scene.stuck_at("orca.reconcile_run")
+        # The claim, that is: a sweep waits there as well, and only reads.
+        await scene.until(f"{WAITING} AND lock.mode <> 'AccessShareLock'", table="orca.reconcile_run")
         assert holder is not None
         await holder.rollback()
     assert await scene.do("SELECT state = 'queued' AND attempt = 1 AND failures = 0 FROM orca.reconcile_run")

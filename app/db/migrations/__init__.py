@@ -15,9 +15,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.db.engine import Database
+from app.errors import DatabaseNotReady
 
 SCHEMA = "orca"
 VERSION_TABLE = "reconcile_service_version"
+SERVER = """
+    SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int / 10000 AS major
+"""
+OLDEST_POSTGRESQL = 14
+"""Older ones read the whole table for each range of its pages, and ours are read in thousands of them."""
 
 
 def _config() -> Config:
@@ -37,7 +43,10 @@ def run_script(connection: Connection, name: str) -> None:
 
 
 async def upgrade(database: Database) -> None:
-    """Bring the database to the newest version, in one transaction that waits its turn behind another migrator."""
+    """Bring the database to the newest version, in one transaction that waits its turn behind another migrator.
+
+    Raises `DatabaseNotReady` where PostgreSQL is older than `OLDEST_POSTGRESQL`.
+    """
     config = _config()
 
     def run(connection: Connection) -> None:
@@ -45,6 +54,11 @@ async def upgrade(database: Database) -> None:
         command.upgrade(config, "head")
 
     async with database.transaction() as connection:
+        server = (await connection.execute(text(SERVER))).one()
+        if server.major < OLDEST_POSTGRESQL:
+            raise DatabaseNotReady(
+                f"This is PostgreSQL {server.version}, and {OLDEST_POSTGRESQL} is the oldest that will do."
+            )
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('orca-reconcile migrate', 0))"))
         await connection.run_sync(run)
 

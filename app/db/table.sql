@@ -26,3 +26,7 @@ CROSS JOIN LATERAL (
       AND source.ctid < CAST(format('(%%s,0)', (block.number + 1) * %2$s) AS tid)
     HAVING count(*) > 0
 ) AS packed
+
+-- name: rows
+-- The template of a statement for the rows that an index finds.
+SELECT the_columns FROM the_table AS source WHERE the_condition
