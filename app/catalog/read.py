@@ -16,8 +16,8 @@ from app.db.table import TableReader
 SQL = Queries("app.catalog", "read.sql")
 FILES = pa.schema({"id": NUMBER, "key_path": TEXT, "etag": TEXT, "size_in_bytes": NUMBER, "storage_class_id": NUMBER})
 
-SMALL_PART = 0.05
-"""Of the table: a file that an index finds costs up to twenty times one in passing, and one process reads them all."""
+SMALL_PART = 0.02
+"""Of the table: a file that an index finds costs a dozen times one in passing, and more where a disk has to give it."""
 
 
 @dataclass(frozen=True, slots=True)

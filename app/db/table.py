@@ -42,6 +42,7 @@ class TableReader:
         self._schema = schema
         self._received = received
         self._open: list[tuple[adbc.Connection, adbc.Cursor]] = []
+        self._cancelled = False
         self._batches: Generator[pa.RecordBatch] | None = None
 
     @classmethod
@@ -87,7 +88,8 @@ class TableReader:
         self._close()
 
     def cancel(self) -> None:
-        """Stop the readers, from any thread."""
+        """Stop the readers, from any thread, and begin no more."""
+        self._cancelled = True
         for _, cursor in self._open:
             with suppress(adbc.Error):
                 cursor.adbc_cancel()
@@ -115,19 +117,22 @@ class TableReader:
         connection = adbc.connect(self._url)
         cursor = connection.cursor()
         self._open.append((connection, cursor))
+        if self._cancelled:
+            raise ConnectionAbortedError("the reading is over")
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor.execute(f"SET TRANSACTION SNAPSHOT '{self._snapshot}'")
         cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: BATCH_BYTES})
         cursor.execute(statement)
         return cursor.fetch_record_batch()
 
-    def _copied(self, copy: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        return (self._received(batch, self._schema) for batch in copy)
+    def _copied(self, statement: str) -> Iterator[pa.RecordBatch]:
+        return (self._received(batch, self._schema) for batch in self._copy(statement))
 
     def _read(self, advanced: Callable[[int], None] | None) -> Generator[pa.RecordBatch]:
         self.rows = 0
         try:
-            copies = [partial(self._copied, self._copy(statement)) for statement in self.statements]
+            # Each begins in its own thread: PostgreSQL says nothing of a COPY until there are some kilobytes of it.
+            copies = [partial(self._copied, statement) for statement in self.statements]
             with closing(read_together(copies, len(copies))) as batches:
                 for batch in batches:
                     yield batch
