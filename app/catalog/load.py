@@ -57,12 +57,22 @@ def _load(url: str, file: Path) -> int:
             cursor.adbc_ingest("catalog_file", typed.to_arrow_reader(BATCH_ROWS), mode="create", temporary=True)
         except (duckdb.Error, adbc.Error) as error:
             raise _explain(memory, rows, file) or BadCatalog(f"{file.name} cannot be read: {error}") from error
+        database.commit()  # so far there is the temporary table alone
+        cursor.execute(SQL["incomplete"].text)
+        if cursor.fetchone() != (0,):
+            raise _explain(memory, rows, file) or BadCatalog(f"{file.name} has a row that lacks a value.")
         _check(cursor, file)
-        for step in ("settings", "analyze", "providers", "collections", "granules", "files"):
+        for step in ("settings", "analyze", "providers", "collections", "granules"):
             cursor.execute(SQL[step].text)
-        loaded = cursor.rowcount
+        try:
+            cursor.execute(SQL["files"].text)
+        except adbc.IntegrityError as error:
+            database.rollback()
+            raise _in_two_locations(cursor, file) or error from error
+        loaded = int(cursor.rowcount)
+        cursor.execute(SQL["statistics"].text)
         database.commit()
-        return int(loaded)
+        return loaded
 
 
 def _read(memory: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
@@ -95,6 +105,17 @@ def _explain(memory: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, f
             value = "missing" if found[1] is None else f"{found[1]!r}, which is not a {kind}"
             return BadCatalog(f"{file.name}, row {found[0]}: {name} is {value}. Nothing was loaded.")
     return None
+
+
+def _in_two_locations(cursor: adbc.Cursor, file: Path) -> BadCatalog | None:
+    """Find a key of a Cumulus bucket that would be in two archive locations."""
+    cursor.execute(SQL["two_locations"].text)
+    if (row := cursor.fetchone()) is None:
+        return None
+    return BadCatalog(
+        f"{file.name}: {row[1]!r} of {row[0]} would be in {row[2]} and in {row[3]}, where a catalog has it once. "
+        "Nothing was loaded."
+    )
 
 
 def _check(cursor: adbc.Cursor, file: Path) -> None:

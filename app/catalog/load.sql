@@ -1,10 +1,14 @@
--- The rows of the file are in the temporary table `catalog_file`.
+-- The rows of the file are in the temporary table `catalog_file`, which outlives a transaction that is rolled back.
 
 -- name: settings
 SET LOCAL work_mem = '128MB';
 
 -- name: analyze
 ANALYZE catalog_file;
+
+-- name: incomplete
+-- A row with a value that is missing, whichever: most would be refused below, but one without a storage class would be left out.
+SELECT count(*) FROM (SELECT FROM catalog_file WHERE NOT (catalog_file IS NOT NULL) LIMIT 1) AS found;
 
 -- name: unknown_storage_class
 SELECT DISTINCT storage_class FROM catalog_file
@@ -13,6 +17,18 @@ WHERE storage_class NOT IN (SELECT value FROM orca.storage_class) ORDER BY stora
 -- name: key_twice
 SELECT orca_archive_location, key_path FROM catalog_file
 GROUP BY orca_archive_location, key_path HAVING count(*) > 1 ORDER BY orca_archive_location, key_path LIMIT 1;
+
+-- name: two_locations
+-- A key of a Cumulus bucket is in the catalog once, whatever the archive location: that is ORCA's rule.
+SELECT cumulus_archive_location, key_path, min(orca_archive_location), max(orca_archive_location) FROM catalog_file
+GROUP BY cumulus_archive_location, key_path HAVING count(*) > 1
+UNION ALL
+SELECT row.cumulus_archive_location, row.key_path, files.orca_archive_location, row.orca_archive_location
+FROM catalog_file AS row
+JOIN orca.files AS files
+  ON files.cumulus_archive_location = row.cumulus_archive_location AND files.key_path = row.key_path
+ AND files.orca_archive_location <> row.orca_archive_location
+LIMIT 1;
 
 -- name: providers
 INSERT INTO orca.providers (provider_id, name)
@@ -54,3 +70,7 @@ ON CONFLICT (orca_archive_location, key_path) DO UPDATE
 SET granule_id = excluded.granule_id, name = excluded.name, cumulus_archive_location = excluded.cumulus_archive_location,
     ingest_time = excluded.ingest_time, etag = excluded.etag, size_in_bytes = excluded.size_in_bytes,
     storage_class_id = excluded.storage_class_id;
+
+-- name: statistics
+-- Whoever reconciles next asks the planner how many files an archive location has. Who does not own the tables is only warned.
+ANALYZE orca.granules, orca.files;
