@@ -59,7 +59,7 @@ def _load(url: str, file: Path) -> int:
             raise _explain(memory, rows, file) or BadCatalog(f"{file.name} cannot be read: {error}") from error
         database.commit()  # so far there is the temporary table alone
         cursor.execute(SQL["incomplete"].text)
-        if cursor.fetchone() != (0,):
+        if cursor.fetchone() == (True,):
             raise _explain(memory, rows, file) or BadCatalog(f"{file.name} has a row that lacks a value.")
         _check(cursor, file)
         for step in ("settings", "analyze", "providers", "collections", "granules"):

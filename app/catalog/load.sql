@@ -8,7 +8,7 @@ ANALYZE catalog_file;
 
 -- name: incomplete
 -- A row with a value that is missing, whichever: most would be refused below, but one without a storage class would be left out.
-SELECT count(*) FROM (SELECT FROM catalog_file WHERE NOT (catalog_file IS NOT NULL) LIMIT 1) AS found;
+SELECT EXISTS (SELECT FROM catalog_file WHERE NOT (catalog_file IS NOT NULL));
 
 -- name: unknown_storage_class
 SELECT DISTINCT storage_class FROM catalog_file

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
 from sqlalchemy import text
 
 from app.catalog.read import Catalog
-from app.db.blocking import in_thread
 from app.db.engine import Database
 from tests.strategies import AWKWARD
 from tests.support.archive import catalog_file, insert_catalog
 from tests.support.postgres import Server
+from tests.support.table import whole
 
 LARGE, SMALL = "large-archive", "it's small"
 FILL = """
@@ -55,18 +54,11 @@ async def test_a_small_part_of_the_table_is_found_by_an_index(server: Server) ->
 
 async def _read(database: Database, archive_location: str) -> tuple[list[str], list[str]]:
     """Give the keys that are read, and the plan of each statement that read them."""
-    async with database.engine.connect() as pooled:
-        connection = await pooled.execution_options(isolation_level="REPEATABLE READ")
-        async with connection.begin():
-            catalog = await Catalog.under(connection, database.url, archive_location)
-
-            def rows() -> pa.Table:
-                with catalog.files as reader:
-                    return pa.RecordBatchReader.from_stream(reader.stream()).read_all()
-
-            table = await in_thread(rows, interrupt=catalog.files.cancel)
-            plans = [
-                "\n".join((await connection.exec_driver_sql(f"EXPLAIN {statement}")).scalars())
-                for statement in catalog.files.statements
-            ]
+    async with database.snapshot() as connection:
+        catalog = await Catalog.under(connection, database.url, archive_location)
+        table = await whole(catalog.files)
+        plans = [
+            "\n".join((await connection.exec_driver_sql(f"EXPLAIN {statement}")).scalars())
+            for statement in catalog.files.statements
+        ]
     return sorted(table.column("key_path").to_pylist()), plans

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from app.db import table as reading
-from app.db.blocking import in_thread
 from app.db.blocks import NUMBER, TEXT, TIME
 from app.db.engine import Database
 from app.db.table import TableReader
 from tests.strategies import AWKWARD
+from tests.support.table import whole
 
 SCHEMA = pa.schema({"number": NUMBER, "words": TEXT, "moment": TIME})
 POSTGRESQL_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -43,20 +43,11 @@ async def test_every_row_is_read_once(
 
 
 async def _read(database: Database, table: str, whose: str, *, few: bool) -> list[tuple[object, ...]]:
-    async with database.engine.connect() as pooled:
-        connection = await pooled.execution_options(isolation_level="REPEATABLE READ")
-        async with connection.begin():
-            reader = await TableReader.under(connection, database.url, table, SCHEMA, "whose = %1$L", whose, few=few)
-            # What comes later is not in the snapshot.
-            async with database.transaction() as other:
-                await other.execute(
-                    text(f"UPDATE {table} SET words = 'changed' WHERE whose = :whose"), {"whose": whose}
-                )
-
-            def rows() -> pa.Table:
-                with reader:
-                    return pa.RecordBatchReader.from_stream(reader.stream()).read_all()
-
-            table_read = await in_thread(rows, interrupt=reader.cancel)
+    async with database.snapshot() as connection:
+        reader = await TableReader.under(connection, database.url, table, SCHEMA, "whose = %1$L", whose, few=few)
+        # What comes later is not in the snapshot.
+        async with database.transaction() as other:
+            await other.execute(text(f"UPDATE {table} SET words = 'changed' WHERE whose = :whose"), {"whose": whose})
+        table_read = await whole(reader)
     assert reader.rows == table_read.num_rows
     return sorted(tuple(row.values()) for row in table_read.to_pylist())
