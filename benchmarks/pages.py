@@ -101,21 +101,19 @@ async def _report(server: Server) -> int:
         if found is not None:
             return int(found)
         print(f"making a report of {FINDINGS:,} findings", flush=True)
-        async with database.engine.connect() as pooled:
-            connection = await pooled.execution_options(isolation_level="REPEATABLE READ")
-            async with connection.begin():
-                job_id = int((await connection.execute(SQL["new_job"])).scalar_one())
-                await connection.execute(SQL["findings"], {"job_id": job_id, "findings": FINDINGS})
-                await summarise(
-                    connection,
-                    job_id=job_id,
-                    engine="duckdb",
-                    pending_from=datetime.now(UTC),
-                    inventory_objects=FINDINGS,
-                    catalog_files=FINDINGS,
-                    compared_fields=("etag", "size_in_bytes", "storage_class"),
-                    warnings=(),
-                )
+        async with database.snapshot() as connection:
+            job_id = int((await connection.execute(SQL["new_job"])).scalar_one())
+            await connection.execute(SQL["findings"], {"job_id": job_id, "findings": FINDINGS})
+            await summarise(
+                connection,
+                job_id=job_id,
+                engine="duckdb",
+                pending_from=datetime.now(UTC),
+                inventory_objects=FINDINGS,
+                catalog_files=FINDINGS,
+                compared_fields=("etag", "size_in_bytes", "storage_class"),
+                warnings=(),
+            )
         async with database.reading() as connection:
             await connection.execute(SQL["analyze"])
         return job_id

@@ -29,34 +29,32 @@ async def publish(
     of a job's reports or none. `finish` is called last, in the same transaction, to say that the job has succeeded;
     when it raises, nothing was published.
     """
-    async with database.engine.connect() as pooled:
-        connection = await pooled.execution_options(isolation_level="REPEATABLE READ")
-        async with connection.begin():
-            counted = await engine.fill(connection, comparison, report)
-            report("publishing", 0, None, "findings")
-            await connection.execute(SQL["analyze"])
-            values = {
-                "job_id": comparison.job_id,
-                "archive_location": comparison.archive_location,
-                "compared_fields": list(comparison.compared_fields),
-            }
-            found = {}
-            for kind in ("phantoms", "orphans", "mismatches"):
-                await connection.execute(SQL[f"clear_{kind}"], values)
-                found[kind] = (await connection.execute(SQL[kind], values)).rowcount
-            if counted.catalog_files - found["phantoms"] != counted.inventory_objects - found["orphans"]:
-                # Both sides have to agree on how many keys they share: whatever an engine overlooked breaks that.
-                raise await engine.explain_disagreement()
-            warnings = await suspect(connection, comparison, counted, found["phantoms"], thresholds)
-            await summarise(
-                connection,
-                job_id=comparison.job_id,
-                engine=engine.name,
-                pending_from=comparison.pending_from,
-                inventory_objects=counted.inventory_objects,
-                catalog_files=counted.catalog_files,
-                compared_fields=list(comparison.compared_fields),
-                warnings=warnings,
-            )
-            await finish(connection)
+    async with database.snapshot() as connection:
+        counted = await engine.fill(connection, comparison, report)
+        report("publishing", 0, None, "findings")
+        await connection.execute(SQL["analyze"])
+        values = {
+            "job_id": comparison.job_id,
+            "archive_location": comparison.archive_location,
+            "compared_fields": list(comparison.compared_fields),
+        }
+        found = {}
+        for kind in ("phantoms", "orphans", "mismatches"):
+            await connection.execute(SQL[f"clear_{kind}"], values)
+            found[kind] = (await connection.execute(SQL[kind], values)).rowcount
+        if counted.catalog_files - found["phantoms"] != counted.inventory_objects - found["orphans"]:
+            # Both sides have to agree on how many keys they share: whatever an engine overlooked breaks that.
+            raise await engine.explain_disagreement()
+        warnings = await suspect(connection, comparison, counted, found["phantoms"], thresholds)
+        await summarise(
+            connection,
+            job_id=comparison.job_id,
+            engine=engine.name,
+            pending_from=comparison.pending_from,
+            inventory_objects=counted.inventory_objects,
+            catalog_files=counted.catalog_files,
+            compared_fields=list(comparison.compared_fields),
+            warnings=warnings,
+        )
+        await finish(connection)
     return counted
