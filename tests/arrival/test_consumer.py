@@ -192,7 +192,10 @@ async def test_a_stop_lets_it_finish_the_message_in_hand(
             await connection.execute(text("LOCK TABLE orca.reconcile_job"))
             running = asyncio.create_task(consumer.run(stop))
             async with asyncio.timeout(10), database.reading() as looking:
-                waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                waiting = text(
+                    "SELECT count(*) FROM pg_locks WHERE relation = 'orca.reconcile_job'::regclass AND NOT granted"
+                    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                )
                 while not (await looking.execute(waiting)).scalar_one():
                     await asyncio.sleep(0.02)
             stop.set()

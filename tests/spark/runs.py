@@ -7,8 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+from pyspark.sql import DataFrame
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.compare.spark_cluster import Cluster
 from app.db.engine import Database
 from app.jobs.model import Job
 from app.jobs.requests import submit
@@ -71,3 +75,19 @@ async def until(database: Database, job: Job, condition: Callable[[Job], bool], 
             await asyncio.sleep(0.05)
             job = await look(database, job)
     return job
+
+
+async def lock_catalog(connection: AsyncConnection) -> None:
+    """Have whoever reads the catalog wait until this transaction ends."""
+    await connection.execute(text("LOCK TABLE orca.storage_class IN ACCESS EXCLUSIVE MODE"))
+
+
+def lock_catalog_once_planned(connection: AsyncConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the workers wait for the catalog, and not the driver, which asks for its columns before."""
+    loop, keep = asyncio.get_running_loop(), Cluster.keep
+
+    def lock_first(cluster: Cluster, rows: DataFrame) -> None:
+        asyncio.run_coroutine_threadsafe(lock_catalog(connection), loop).result()
+        keep(cluster, rows)
+
+    monkeypatch.setattr(Cluster, "keep", lock_first)

@@ -9,16 +9,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from pyspark.sql import DataFrame
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.compare import spark as engine_module
 from app.compare import spark_cluster
-from app.compare.spark_cluster import Cluster
 from app.db.engine import Database
 from tests.inventory.building import Row, data_file
-from tests.spark.runs import run_once, settings_for
+from tests.spark.runs import lock_catalog, lock_catalog_once_planned, run_once, settings_for
 from tests.spark.samples import listed_in
 from tests.support.spark_session import Servers
 
@@ -26,24 +24,17 @@ pytestmark = pytest.mark.spark
 
 Locking = Callable[[AsyncConnection, pytest.MonkeyPatch], Awaitable[None]]
 
-LOCK = text("LOCK TABLE orca.storage_class IN ACCESS EXCLUSIVE MODE")
 WAITING = text("SELECT count(*) FROM pg_locks WHERE relation = 'orca.storage_class'::regclass AND NOT granted")
 
 
 async def _at_once(connection: AsyncConnection, _: pytest.MonkeyPatch) -> None:
     """Have the driver wait, which asks for the tables' columns before there is a query that could be interrupted."""
-    await connection.execute(LOCK)
+    await lock_catalog(connection)
 
 
 async def _once_it_is_planned(connection: AsyncConnection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the workers wait, which read the rows."""
-    loop, keep = asyncio.get_running_loop(), Cluster.keep
-
-    def lock_first(cluster: Cluster, rows: DataFrame) -> None:
-        asyncio.run_coroutine_threadsafe(_at_once(connection, monkeypatch), loop).result()
-        keep(cluster, rows)
-
-    monkeypatch.setattr(Cluster, "keep", lock_first)
+    lock_catalog_once_planned(connection, monkeypatch)
 
 
 @pytest.mark.parametrize("locked", [_at_once, _once_it_is_planned])

@@ -10,10 +10,14 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql.connect import functions as F  # noqa: N812  (as Spark's documentation has it)
 from pyspark.sql.connect.client.retries import DefaultPolicy
+from pyspark.sql.connect.session import SparkSession
 
 from app.compare import spark as engine_module
 from app.compare import spark_cluster
+from app.compare.spark_inventory import ClusterInventory
 from app.db.engine import Database
 from app.jobs.requests import cancel, submit
 from tests.inventory.building import Row, data_file
@@ -109,6 +113,13 @@ async def test_a_cancelled_job_stops_on_the_cluster_too(
 ) -> None:
     only = uuid4()
     monkeypatch.setattr(engine_module, "uuid4", lambda: only)
+    in_s3 = engine_module._in_s3
+
+    def slowly(spark: SparkSession, inventory: ClusterInventory) -> DataFrame:
+        """Take some 20 s, or a warm cluster is done before anybody can cancel; a task looks up every 4,096 rows."""
+        return in_s3(spark, inventory).where(F.sha2(F.repeat("key_path", F.lit(2_000)), 512) != "")
+
+    monkeypatch.setattr(engine_module, "_in_s3", slowly)
 
     async def works(*, wanted: bool, seconds: float) -> None:
         async with asyncio.timeout(seconds):
