@@ -201,7 +201,8 @@ class _Stream:
     def interrupt(self) -> None:
         self._rows.interrupt()
         if self._cursor is not None:
-            self._cursor.adbc_cancel()
+            with suppress(adbc.Error):  # it is closed already
+                self._cursor.adbc_cancel()
 
     def copy(self) -> None:
         batches = self._rows.share()

@@ -17,7 +17,7 @@ from app.inventory import staging
 from app.jobs.bell import Bell
 from app.jobs.claim import SQL, claimed
 from app.jobs.model import Run
-from app.jobs.reasons import reason
+from app.jobs.reasons import reason, unexplained
 from app.jobs.retention import keep_purging
 from app.jobs.spool import keep_sweeping, sweep
 from app.jobs.store import Status, set_status
@@ -106,42 +106,49 @@ class Runner:
             if self._stopping:
                 # Somebody else takes the run up, and it is not the run's fault, whatever failed while it let go.
                 watch.end("handed back")
-                await asyncio.shield(self._hand_back(run, delay=0, failures=0, error_message=run.last_error))
+                with suppress(RunLost):
+                    await asyncio.shield(self._hand_back(run, delay=0, failures=0, error_message=run.last_error))
                 raise asyncio.CancelledError from failure
             error = _innermost(failure)
             watch.end("failed", reason(error))
-            await self._fail(run, error)
+            try:
+                await self._fail(run, error)
+            except RunLost:
+                # Another runner has taken it over, which may be all that failed: it drops what this one loaded. Or the
+                # run has succeeded, and the connection broke before PostgreSQL said so.
+                log.warning("run is no longer this runner's", reason=reason(error), exc_info=unexplained(error))
         else:
             watch.end("succeeded")
             log.info("run succeeded")
 
     async def _fail(self, run: Run, error: BaseException) -> None:
-        """Write down an error, or put the run back into the queue where trying again may help."""
+        """Write down an error, or put the run back into the queue where trying again may help. Raises `RunLost`."""
         if isinstance(error, RunLost):
-            log.warning("run lost to another runner")
-        elif isinstance(error, Cancelled):
+            raise error
+        if isinstance(error, Cancelled):
             await self._end(run, "cancelled", "cancelled")
         elif (may_pass(error) or isinstance(error, (StorageUnavailable, StagedRowsLost))) and run.failures < RETRIES:
             delay = 2**run.failures + random.random()  # noqa: S311  (spreads retries, keeps no secret)
-            log.warning("run will be tried again", reason=reason(error), seconds=round(delay, 1))
             await self._hand_back(run, delay=delay, failures=1, error_message=reason(error))
+            log.warning("run will be tried again", reason=reason(error), seconds=round(delay, 1))
         else:
-            log.error("run failed", reason=reason(error), exc_info=None if isinstance(error, ReconcileError) else error)
             await self._end(run, "failed", reason(error))
+            log.error("run failed", reason=reason(error), exc_info=None if isinstance(error, ReconcileError) else error)
 
     async def _end(self, run: Run, state: str, message: str) -> None:
+        """End the run and its job in error. Raises `RunLost`."""
+
         async def end() -> None:
             async with self._database.transaction() as connection:
                 await set_status(connection, run.job_id, Status.ERROR, message)
                 await finish(connection, run, state, message)
                 await staging.drop(connection, run.id)
 
-        try:
-            await retrying(end)
-        except RunLost:
-            log.warning("run lost to another runner")
+        await retrying(end)
 
     async def _hand_back(self, run: Run, *, delay: float, failures: int, error_message: str | None) -> None:
+        """Put the run back into the queue. Raises `RunLost`: another attempt may be loading."""
+
         async def hand_back() -> None:
             async with self._database.transaction() as connection:
                 handed_back = await connection.execute(
@@ -154,8 +161,9 @@ class Runner:
                         "error_message": error_message,
                     },
                 )
-                if handed_back.one_or_none() is not None:  # else another attempt may be loading
-                    await staging.drop(connection, run.id)
+                if handed_back.one_or_none() is None:
+                    raise RunLost(run.id, run.attempt)
+                await staging.drop(connection, run.id)
                 await connection.execute(SQL["wake"])
 
         await retrying(hand_back)

@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
 import asyncpg
@@ -244,15 +244,15 @@ class Scene:
             await database.dispose()
 
     @contextmanager
-    def process(self, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Start a runner as a process of its own, and kill it at the end."""
+    def process(self, log: IO[bytes] | None = None, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Start a runner as a process of its own, and kill it at the end; it may have a file for its log."""
         environment = {
             "RECONCILE_DATABASE_URL": self.url,
             "RECONCILE_DATA_DIR": str(self.settings.data_dir),
             "RECONCILE_MANIFEST_PREFIXES": json.dumps(self.settings.prefixes),
             **environment,
         }
-        process = subprocess.Popen([*COMMAND, "work"], env={**os.environ, **environment})
+        process = subprocess.Popen([*COMMAND, "work"], env={**os.environ, **environment}, stderr=log)
         try:
             yield process
         finally:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
+from pathlib import Path
 
 import pytest
+import structlog
 
 from app.jobs.model import EngineName
 from app.jobs.requests import cancel
@@ -46,10 +49,12 @@ async def test_a_killed_runner_s_work_is_taken_up_on_another_machine(
 
 
 @in_each_phase
-async def test_a_frozen_runner_that_wakes_changes_nothing(scenes: Scenes, engine: EngineName, place: str) -> None:
+async def test_a_frozen_runner_that_wakes_changes_nothing(
+    scenes: Scenes, engine: EngineName, place: str, tmp_path: Path
+) -> None:
     """Two replicas: the first freezes until PostgreSQL has given up the connection that kept its run alive."""
     scene = await scenes(engine)
-    with scene.process() as frozen:
+    with (tmp_path / "log").open("wb") as log, scene.process(log) as frozen:
         async with scene.held_up(place):
             await scene.stuck_at(place)
             frozen.send_signal(signal.SIGSTOP)
@@ -62,6 +67,8 @@ async def test_a_frozen_runner_that_wakes_changes_nothing(scenes: Scenes, engine
             await asyncio.sleep(1)
             assert frozen.poll() is None
     assert (await scene.is_right()).attempt == 2
+    told = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines() if "run_id" in line]
+    assert told == ["run started", "run is no longer this runner's"]
 
 
 @in_each_phase
@@ -76,6 +83,26 @@ async def test_a_machine_that_is_gone_is_done_without(scenes: Scenes, engine: En
         async with scene.runner():
             assert (await scene.ended()).attempt == 2
     assert (await scene.is_right()).attempt == 2
+
+
+async def test_what_fails_a_run_that_was_lost_is_told_as_its_loss(scenes: Scenes) -> None:
+    """Nobody will try again what another runner has taken over, and nothing has failed."""
+    scene = await scenes("duckdb")
+    with structlog.testing.capture_logs() as logs:
+        async with scene.runner():
+            async with scene.held_up(PUBLISHING):
+                await scene.stuck_at(PUBLISHING)
+                await scene.do("UPDATE orca.reconcile_run SET attempt = 2")
+                await scene.do(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND {HERE}")
+                await scene.until("SELECT attempt = 3 FROM orca.reconcile_run")
+            await scene.ended()
+    assert (await scene.is_right()).attempt == 3
+    assert [entry["event"] for entry in logs] == [
+        "run started",
+        "run is no longer this runner's",
+        "run started",
+        "run succeeded",
+    ]
 
 
 @in_each_phase
