@@ -16,7 +16,7 @@ from tests.support.reports import ReportFormat, write_catalog, write_report
 FORMATS: list[ReportFormat] = ["CSV", "ORC", "Parquet"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(archive=archives(), file_format=st.sampled_from(FORMATS), data_files=st.integers(1, 3))
 def test_what_is_written_is_what_is_read(archive: Archive, file_format: ReportFormat, data_files: int) -> None:
     with TemporaryDirectory() as folder:
@@ -31,7 +31,7 @@ def test_what_is_written_is_what_is_read(archive: Archive, file_format: ReportFo
 
 
 @given(archives())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_archive_keeps_the_rules_of_s3_and_of_the_database(archive: Archive) -> None:
     latest = [row.key for row in archive.listed if row.is_latest]
     assert len(latest) == len(set(latest))

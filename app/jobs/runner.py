@@ -96,6 +96,7 @@ class Runner:
                 why = run.last_error or "Every runner that took this job up disappeared."
                 watch.end("failed", why)
                 await self._end(run, "failed", why)
+                log.error("run failed", reason=why)
                 return
             await watch.check()
             async with asyncio.TaskGroup() as group:

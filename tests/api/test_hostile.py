@@ -40,7 +40,7 @@ TEXTS = (
     | st.sampled_from([letter * MEGABYTE for letter in ("a", "'", '"', "\0", "é")])
 )
 IN_A_URL = TEXTS.map(lambda value: value.encode("utf-8", "surrogatepass")[:20_000])
-OFTEN = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+OFTEN = settings(max_examples=30, suppress_health_check=list(HealthCheck))
 
 
 def refused_or_answered(answer: httpx.Response) -> None:

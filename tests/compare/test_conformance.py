@@ -24,7 +24,7 @@ GRACE_HOURS = st.sampled_from([0, 1])
 
 
 @pytest.mark.parametrize("engine", ["postgres", "duckdb", IN_LITTLE_MEMORY])
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(archive=archives(), file_format=st.sampled_from(FORMATS), grace_hours=GRACE_HOURS)
 async def test_an_engine_agrees_with_the_oracle(
     database: Database,
@@ -42,7 +42,6 @@ async def test_an_engine_agrees_with_the_oracle(
 @settings(
     max_examples=3,
     phases=[Phase.explicit, Phase.generate],  # a run takes seconds, and shrinking takes hundreds of them
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 @given(archive=archives(max_keys=60), grace_hours=GRACE_HOURS)

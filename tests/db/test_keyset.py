@@ -6,7 +6,7 @@ from base64 import urlsafe_b64encode
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.db.keyset import LONGEST_CURSOR, Key, Listing
@@ -17,7 +17,6 @@ LISTING = Listing("phantoms", (1, None, "a"), (str, str, str))
 JOBS = Listing("jobs", (None, None), (int, int))
 
 
-@settings(deadline=None)
 @given(st.tuples(TEXTS, TEXTS, TEXTS))
 def test_a_cursor_gives_its_key_back(key: Key) -> None:
     cursor = LISTING.cursor(key)
@@ -25,7 +24,6 @@ def test_a_cursor_gives_its_key_back(key: Key) -> None:
     assert cursor.replace("-", "").replace("_", "").isalnum()
 
 
-@settings(deadline=None)
 @given(st.tuples(st.integers(-(2**63), 2**63 - 1), st.integers(1, 2**63 - 1)))
 def test_so_does_one_of_numbers(key: Key) -> None:
     assert JOBS.after(JOBS.cursor(key)) == key
@@ -46,7 +44,6 @@ def test_a_cursor_of_another_listing_is_refused(other: Listing) -> None:
         other.after(LISTING.cursor(("a", "b", "c")))
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_cursor_with_any_letter_changed_is_refused(data: st.DataObject) -> None:
     cursor = LISTING.cursor(("MOD09GQ___006", "granule", "a/key"))
@@ -56,7 +53,6 @@ def test_a_cursor_with_any_letter_changed_is_refused(data: st.DataObject) -> Non
         LISTING.after(cursor[:place] + letter + cursor[place + 1 :])
 
 
-@settings(deadline=None)
 @given(st.text(max_size=100) | st.binary(max_size=60).map(lambda raw: urlsafe_b64encode(raw).decode()))
 def test_nothing_else_is_a_cursor(junk: str) -> None:
     with pytest.raises(BadCursor):

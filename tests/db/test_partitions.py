@@ -94,7 +94,7 @@ async def test_a_row_of_another_bucket_cannot_be_loaded(database: Database) -> N
     assert sqlstate(error.value) == "23514"
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(bucket=st.from_regex(r"[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]", fullmatch=True))
 async def test_every_legal_bucket_has_a_partition_of_its_own(database: Database, bucket: str) -> None:
     job = await load(database, bucket, ["k"])

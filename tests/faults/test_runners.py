@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 import structlog
+from structlog.typing import EventDict
 
 from app.jobs.model import EngineName
 from app.jobs.requests import cancel
 from tests.faults.conftest import Scenes
-from tests.faults.scene import COMPARING, HERE, OTHERS, PHASES, PUBLISHING, STAGING, WAITING
+from tests.faults.scene import COMPARING, HERE, OTHERS, PATIENCE_S, PHASES, PUBLISHING, STAGING, WAITING
 
 in_each_phase = pytest.mark.parametrize(("engine", "place"), PHASES)
 
@@ -85,6 +86,29 @@ async def test_a_machine_that_is_gone_is_done_without(scenes: Scenes, engine: En
     assert (await scene.is_right()).attempt == 2
 
 
+async def _told(logs: list[EventDict], lines: int) -> None:
+    """Wait until so many lines were logged: the last one comes a moment after the end of the run."""
+    async with asyncio.timeout(PATIENCE_S):
+        while len(logs) < lines:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_job_that_takes_each_of_its_runners_with_it_ends_in_error(scenes: Scenes) -> None:
+    scene = await scenes("duckdb")
+    await scene.do("UPDATE orca.reconcile_run SET failures = 3")
+    with scene.process() as process:
+        async with scene.held_up(PUBLISHING):
+            await scene.stuck_at(PUBLISHING)
+            process.kill()
+            process.wait()
+    said = "Every runner that took this job up disappeared."
+    with structlog.testing.capture_logs() as logs:
+        async with scene.runner():
+            await _told(logs, 2)
+    assert (await scene.is_void(said)).attempt == 2
+    assert [(entry["event"], entry.get("reason")) for entry in logs] == [("run started", None), ("run failed", said)]
+
+
 async def test_what_fails_a_run_that_was_lost_is_told_as_its_loss(scenes: Scenes) -> None:
     """Nobody will try again what another runner has taken over, and nothing has failed."""
     scene = await scenes("duckdb")
@@ -95,7 +119,7 @@ async def test_what_fails_a_run_that_was_lost_is_told_as_its_loss(scenes: Scenes
                 await scene.do("UPDATE orca.reconcile_run SET attempt = 2")
                 await scene.do(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND {HERE}")
                 await scene.until("SELECT attempt = 3 FROM orca.reconcile_run")
-            await scene.ended()
+            await _told(logs, 4)
     assert (await scene.is_right()).attempt == 3
     assert [entry["event"] for entry in logs] == [
         "run started",

@@ -319,7 +319,7 @@ FIELDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
         max_size=4,
     )
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_second_pass_agrees_with_the_first_on_what_is_wrong(tmp_path: Path, rows: list[list[str]]) -> None:
     columns = ["Bucket", "Key", "IsLatest", "Size", "LastModifiedDate"]
     files = written(tmp_path, "CSV", [csv_gz(rows)], columns)

@@ -99,11 +99,21 @@ async def test_what_is_there_and_intact_is_not_fetched_again(
 async def test_connections_are_bounded(store: Unruly, destination: S3Store, spool: Path) -> None:
     listed = {f"many/{number}.csv.gz": SEEDED.randbytes(3 * PIECE if number < 3 else 100) for number in range(20)}
     await asyncio.gather(*(obstore.put_async(destination, key, content) for key, content in listed.items()))
+    manifest = await located(destination, listed)
     store.requests.clear()
-    store.most_open = 0
-    paths = await fetch(await located(destination, listed), ALLOWED, spool, quiet)
-    assert [path.read_bytes() for path in paths] == list(listed.values())
-    assert 1 < store.most_open <= CONNECTIONS
+    store.stall(times=100)
+    fetching = asyncio.create_task(fetch(manifest, ALLOWED, spool, quiet))
+
+    def asked() -> int:
+        return sum(line.startswith("GET") for line in store.requests)
+
+    async with asyncio.timeout(30):
+        while asked() < CONNECTIONS:
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.2)
+    assert asked() == CONNECTIONS
+    await store.go_on()
+    assert [path.read_bytes() for path in await fetching] == list(listed.values())
 
 
 async def test_a_connection_that_is_cut_is_taken_up_again(store: Unruly, destination: S3Store, spool: Path) -> None:

@@ -96,14 +96,14 @@ ROWS = st.builds(
 
 @pytest.mark.parametrize("file_format", FORMATS)
 @given(parts=st.lists(st.lists(ROWS, max_size=5), max_size=3))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_goes_in_comes_out(tmp_path: Path, file_format: FileFormat, parts: list[list[Row]]) -> None:
     rows = [row for part in parts for row in part]
     assert answers(inventory(tmp_path, file_format, parts)) == expected(rows)
 
 
 @given(rows=st.lists(ROWS, min_size=1, max_size=5), line_end=st.sampled_from(["\n", "\r\n"]), last=st.booleans())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_lines_of_csv_may_end_in_either_way(tmp_path: Path, rows: list[Row], line_end: str, last: bool) -> None:
     text = io.StringIO(newline="")
     csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator=line_end).writerows(csv_text(row) for row in rows)

@@ -98,7 +98,7 @@ def key_sets(kind: Kind) -> st.SearchStrategy[Jobs]:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_changes_are_those_of_sets(database: Database, kind: Kind, data: st.DataObject) -> None:
     jobs = data.draw(key_sets(kind))

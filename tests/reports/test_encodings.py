@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -40,7 +40,6 @@ def encoded(encoder: Encoder, kind: Kind, *chunks: list[dict[str, Any]]) -> byte
 
 
 @each_kind
-@settings(deadline=None)
 @given(data=st.data())
 def test_every_format_holds_every_value(kind: Kind, data: st.DataObject) -> None:
     first, second = (data.draw(st.lists(items_of(kind), max_size=5)) for _ in range(2))
@@ -66,7 +65,6 @@ def read_csv(raw: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(raw.decode(), newline="")))
 
 
-@settings(deadline=None)
 @given(st.lists(items_of(MISMATCHES), min_size=1, max_size=5))
 def test_a_spreadsheet_gets_no_formula(items: list[dict[str, Any]]) -> None:
     raw = encoded(CsvEncoder(MISMATCHES, spreadsheet=True), MISMATCHES, items)
@@ -80,7 +78,6 @@ def test_a_spreadsheet_gets_no_formula(items: list[dict[str, Any]]) -> None:
                 assert row[name] == str(value)
 
 
-@settings(deadline=None)
 @given(st.lists(items_of(ORPHANS), min_size=1, max_size=5))
 def test_s3_batch_operations_get_bucket_and_encoded_key(items: list[dict[str, Any]]) -> None:
     lines = encoded(S3BatchEncoder("orca-archive"), ORPHANS, items).decode().splitlines()

@@ -70,7 +70,7 @@ NASTY = st.text(
     rows=st.lists(st.tuples(st.sampled_from(["A", "a b", "É", "a"]), NASTY, NASTY), unique=True, max_size=25),
     limit=st.integers(1, 9),
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_pages_give_each_finding_once_and_in_order(
     database: Database, reader: Reader, kind: Kind, rows: list[tuple[str, str, str]], limit: int
 ) -> None:

@@ -25,12 +25,11 @@ class Fault:
 
 @dataclass
 class Unruly:
-    """A running proxy; `requests` are the first lines of what was asked, `most_open` how many were at once."""
+    """A running proxy; `requests` are the first lines of what was asked."""
 
     upstream: str
     endpoint: str = ""
     requests: list[str] = field(default_factory=list)
-    most_open: int = 0
     _faults: list[Fault] = field(default_factory=list)
     _serving: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -56,7 +55,6 @@ class Unruly:
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
-        self.most_open = max(self.most_open, len(self._serving))
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._answer(await reader.readuntil(b"\r\n\r\n"), reader, writer)
