@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
 from sqlalchemy import bindparam
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.compare.engine import Comparison, Counted, Report
 from app.db.queries import Queries
 from app.errors import StagedRowsLost
-from app.inventory.staged import partition_of, refuse_rows_of_another
+from app.inventory.staged import staged_in
 
 SQL = Queries("app.compare", "postgres.sql")
 WORK_MEM = "256MB"
+Plan: TypeAlias = Mapping[str, Any]
 
 
 class PostgresEngine:
@@ -28,27 +32,45 @@ class PostgresEngine:
 
         Raises `InventorySuperseded` when they are another job's, `StagedRowsLost` when they are not what was staged.
         """
-        where = {"archive_location": comparison.archive_location, "job_id": comparison.job_id}
+        where, job_id = comparison.archive_location, comparison.job_id
         report("comparing", 0, None, "rows")
         await connection.execute(SQL["settings"], {"work_mem": WORK_MEM})
-        partition = await partition_of(connection, comparison.archive_location)
-        counts = (await connection.execute(SQL.of_table("counts", "the_partition", partition), where)).one()
-        refuse_rows_of_another(
-            counts.all_rows,
-            counts.own_rows,
-            archive_location=comparison.archive_location,
-            job_id=comparison.job_id,
-        )
-        if self._staged_rows is not None and self._staged_rows != counts.own_rows:
+        staged = await staged_in(connection, archive_location=where, job_id=job_id)
+        if self._staged_rows and not staged.own_rows:
             raise StagedRowsLost
         # PostgreSQL takes no parameters in CREATE TABLE AS, so the library writes the two values as literals.
-        await connection.execute(
-            SQL.of_table("differences", "the_partition", partition).bindparams(
-                *(bindparam(name, value, literal_execute=True) for name, value in where.items())
-            )
+        differences = SQL.of_table("differences", "the_partition", staged.table).bindparams(
+            bindparam("archive_location", where, literal_execute=True),
+            bindparam("job_id", job_id, literal_execute=True),
         )
-        return Counted(counts.inventory_objects, counts.catalog_files)
+        (explained,) = (await connection.execute(differences)).scalar_one()
+        counted = _counted(explained["Plan"])
+        if self._staged_rows is not None and self._staged_rows != counted.inventory_objects:
+            raise StagedRowsLost
+        return counted
 
     async def explain_disagreement(self) -> Exception:
         """Blame this engine: the partition's key leaves the inventory no way to list a key twice."""
         return AssertionError("the full join and the counts of the two sides do not agree")
+
+
+def _counted(plan: Plan) -> Counted:
+    """Read from the plan that was followed how many rows each side gave to the full join."""
+    join = next(node for node in _nodes(plan) if node.get("Join Type") == "Full")
+    (catalog,) = (side for side in join["Plans"] if any(node.get("Alias") == "files" for node in _nodes(side)))
+    (inventory,) = (side for side in join["Plans"] if side is not catalog)
+    return Counted(inventory_objects=_rows(inventory), catalog_files=_rows(catalog))
+
+
+def _nodes(plan: Plan) -> Iterator[Plan]:
+    yield plan
+    for node in plan.get("Plans", ()):
+        yield from _nodes(node)
+
+
+def _rows(node: Plan) -> int:
+    """Add up what each process gave: of what they gave together, PostgreSQL says the mean, which it rounds."""
+    processes = node.get("Workers") or [node]
+    if any(process["Actual Loops"] != 1 for process in processes):
+        raise LookupError("PostgreSQL has read a side of the full join more than once: its plan has changed.")
+    return sum(int(process["Actual Rows"]) for process in processes)

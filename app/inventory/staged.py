@@ -21,10 +21,25 @@ OBJECTS = pa.schema(
 )
 
 
-async def partition_of(connection: AsyncConnection, archive_location: str) -> str:
-    """Name the table that holds an archive location's staged rows, quoted by PostgreSQL."""
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Where the rows of an archive location are staged: `table`, quoted by PostgreSQL."""
+
+    table: str
+    own_rows: bool
+    in_one_table: bool
+
+
+async def staged_in(connection: AsyncConnection, *, archive_location: str, job_id: int) -> Staged:
+    """Find the staged rows of a job. Raises `InventorySuperseded` when there are only another's."""
     values = {"archive_location": archive_location}
-    return str((await connection.execute(SQL["partition"], values)).scalar_one())
+    table = str((await connection.execute(SQL["partition"], values)).scalar_one())
+    held = (await connection.execute(SQL.of_table("held", "the_partition", table), {"job_id": job_id})).one()
+    if held.any_rows and not held.own_rows:
+        raise InventorySuperseded(
+            f"Another job has since staged {archive_location}: job {job_id} has no rows of its own any more."
+        )
+    return Staged(table, held.own_rows, held.in_one_table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +55,13 @@ class StagedRows:
         Raises `InventorySuperseded` when the rows are another job's, `EngineUnavailable` when they have no table of
         their own.
         """
-        partition = await partition_of(connection, archive_location)
-        held = (await connection.execute(SQL.of_table("held", "the_partition", partition), {"job_id": job_id})).one()
-        refuse_rows_of_another(held.any_rows, held.own_rows, archive_location=archive_location, job_id=job_id)
-        if held.own_rows and not held.in_one_table:
+        staged = await staged_in(connection, archive_location=archive_location, job_id=job_id)
+        if staged.own_rows and not staged.in_one_table:
             raise EngineUnavailable(
                 f"The staged rows of {archive_location} have no partition of their own: use engine postgres."
             )
         condition = "job_id = %1$L AND NOT delete_marker"
-        return cls(await TableReader.under(connection, url, partition, OBJECTS, condition, job_id))
+        return cls(await TableReader.under(connection, url, staged.table, OBJECTS, condition, job_id))
 
     def relation(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
         """Give what is in S3, as `InventoryFiles.relation` does; reading it fails with `duckdb.Error`."""
@@ -61,11 +74,3 @@ class StagedRows:
     def explain_duplicate(self, key: str) -> BadInventory:
         """Say that a key was staged more than once, which a partition without a key allows."""
         return BadInventory(f"Key {key!r} is staged a second time.")
-
-
-def refuse_rows_of_another(all_rows: int, own_rows: int, *, archive_location: str, job_id: int) -> None:
-    """See that staged rows are the job's own. Raises `InventorySuperseded`."""
-    if all_rows and not own_rows:
-        raise InventorySuperseded(
-            f"Another job has since staged {archive_location}: job {job_id} has no rows of its own any more."
-        )
