@@ -31,17 +31,15 @@ async def with_peers(server: Server, csv: Sample, parquet: Sample) -> Section:
     """Measure everything that ends in reports or differences, from a manifest and from staged rows."""
     job = await orca_way.new_job(server)
     decoded = decoded_csv(csv)
-    totals = json.loads((csv.folder / "expected.json").read_bytes())["totals"]
-    expected = {"phantom": totals["phantom"], "orphan": totals["orphan"], "catalog_mismatch": totals["catalogMismatch"]}
 
     async def joins(work_mem: str) -> Measured:
         measured = await orca_way.reconcile(server, job, work_mem=work_mem)
-        assert await orca_way.found(server, job) == expected, "ORCA's way found something else"
+        await _require_expected(server, job, csv)
         return measured
 
     async def staged(engine: str) -> Measured:
         measured = await service.reconcile(job, engine)
-        assert await orca_way.found(server, job) == expected, f"engine {engine} found something else"
+        await _require_expected(server, job, csv)
         return measured
 
     async def staging() -> Measured:
@@ -89,7 +87,7 @@ async def alone(server: Server, csv: Sample, parquet: Sample) -> Section:
     rows, figures = [], []
     async with running(server, prefix=ROOT / "samples") as service:
         for sample in (csv, parquet):
-            _, measured = await service.job(sample.manifest, "duckdb")
+            measured = await _from_manifest(service, sample)
             rows.append(Row.of(f"ours, engine duckdb: {sample.file_format} manifest, once", measured, REPORTS))
             figures.append(
                 Figure.at_most(f"peak of the service in GB, {sample.file_format}", measured.peak / 1e9, 1.5, 1.2)
@@ -97,15 +95,26 @@ async def alone(server: Server, csv: Sample, parquet: Sample) -> Section:
     return Section.now("the duckdb engine with its default memory limit", rows, figures)
 
 
-def _from_manifests(service: Service, csv: Sample, parquet: Sample) -> list[Way]:
-    async def ours(sample: Sample) -> Measured:
-        return (await service.job(sample.manifest, "duckdb"))[1]
+async def _require_expected(server: Server, job: int, sample: Sample) -> None:
+    """See that a job found what was generated: else what was measured is something else."""
+    totals = json.loads((sample.folder / "expected.json").read_bytes())["totals"]
+    expected = {"phantom": totals["phantom"], "orphan": totals["orphan"], "catalog_mismatch": totals["catalogMismatch"]}
+    found = await orca_way.found(server, job)
+    assert found == expected, f"{found} was found, and not {expected}"
 
+
+async def _from_manifest(service: Service, sample: Sample) -> Measured:
+    job, measured = await service.job(sample.manifest, "duckdb")
+    await _require_expected(service.server, job, sample)
+    return measured
+
+
+def _from_manifests(service: Service, csv: Sample, parquet: Sample) -> list[Way]:
     return [
         way
         for sample in (csv, parquet)
         for way in (
-            Way(FROM_MANIFEST[sample.file_format], REPORTS, partial(ours, sample)),
+            Way(FROM_MANIFEST[sample.file_format], REPORTS, partial(_from_manifest, service, sample)),
             Way(
                 SCRIPT[sample.file_format],
                 "differences, in DuckDB",
