@@ -161,6 +161,13 @@ class Cancelled(ReconcileError):
         super().__init__("cancelled")
 
 
+class GivenUp(ReconcileError):
+    """A run has failed as often as it may, the last time with its runner."""
+
+    name = "given-up"
+    title = "The job was given up"
+
+
 class RunLost(ReconcileError):
     """Another runner has taken the run over, so nothing of it may be published here."""
 

@@ -12,7 +12,7 @@ import structlog
 
 from app.db.engine import Database
 from app.db.retry import may_pass, retrying
-from app.errors import Cancelled, ReconcileError, RunLost, StagedRowsLost, StorageUnavailable
+from app.errors import Cancelled, GivenUp, ReconcileError, RunLost, StagedRowsLost, StorageUnavailable
 from app.inventory import staging
 from app.jobs.bell import Bell
 from app.jobs.claim import SQL, claimed
@@ -93,11 +93,7 @@ class Runner:
         log.info("run started", engine=run.engine, archive_location=run.orca_archive_location)
         try:
             if run.failures > RETRIES:
-                why = run.last_error or "Every runner that took this job up disappeared."
-                watch.end("failed", why)
-                await self._end(run, "failed", why)
-                log.error("run failed", reason=why)
-                return
+                raise GivenUp(run.last_error or "Every runner that took this job up disappeared.")  # noqa: TRY301  (a run fails below)
             await watch.check()
             async with asyncio.TaskGroup() as group:
                 watching = group.create_task(watch.keep())
