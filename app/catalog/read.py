@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import pyarrow as pa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.blocks import NUMBER, TEXT
+from app.db.plans import nodes
 from app.db.queries import Queries
 from app.db.table import TableReader
 
@@ -43,13 +44,12 @@ class Catalog:
         plan = explained["Plan"]
         about: int = plan["Plan Rows"]
         table = (await connection.execute(SQL["table"])).one()
-        few = table.looked_at and about <= SMALL_PART * table.rows and "Seq Scan" not in _nodes(plan)
+        few = (
+            table.looked_at
+            and about <= SMALL_PART * table.rows
+            and all(node["Node Type"] != "Seq Scan" for node in nodes(plan))
+        )
         condition = "orca_archive_location = %1$L"
         files = await TableReader.under(connection, url, "orca.files", FILES, condition, archive_location, few=few)
         classes = await connection.execute(SQL["storage_classes"])
         return cls(files, about, {row.id: row.value for row in classes})
-
-
-def _nodes(plan: Mapping[str, Any]) -> set[str]:
-    """Give the types of a plan's nodes."""
-    return {plan["Node Type"]}.union(*map(_nodes, plan.get("Plans", ())))

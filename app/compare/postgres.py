@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
-
 from sqlalchemy import bindparam
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.compare.engine import Comparison, Counted, Report
+from app.db.plans import Plan, nodes
 from app.db.queries import Queries
 from app.errors import StagedRowsLost
 from app.inventory.staged import staged_in
 
 SQL = Queries("app.compare", "postgres.sql")
 WORK_MEM = "256MB"
-Plan: TypeAlias = Mapping[str, Any]
 
 
 class PostgresEngine:
@@ -37,7 +34,7 @@ class PostgresEngine:
         await connection.execute(SQL["settings"], {"work_mem": WORK_MEM})
         staged = await staged_in(connection, archive_location=where, job_id=job_id)
         if self._staged_rows and not staged.own_rows:
-            raise StagedRowsLost
+            raise StagedRowsLost  # before each file of the catalog is written down as a difference
         # PostgreSQL takes no parameters in CREATE TABLE AS, so the library writes the two values as literals.
         differences = SQL.of_table("differences", "the_partition", staged.table).bindparams(
             bindparam("archive_location", where, literal_execute=True),
@@ -56,16 +53,10 @@ class PostgresEngine:
 
 def _counted(plan: Plan) -> Counted:
     """Read from the plan that was followed how many rows each side gave to the full join."""
-    join = next(node for node in _nodes(plan) if node.get("Join Type") == "Full")
-    (catalog,) = (side for side in join["Plans"] if any(node.get("Alias") == "files" for node in _nodes(side)))
+    join = next(node for node in nodes(plan) if node.get("Join Type") == "Full")
+    (catalog,) = (side for side in join["Plans"] if any(node.get("Alias") == "files" for node in nodes(side)))
     (inventory,) = (side for side in join["Plans"] if side is not catalog)
     return Counted(inventory_objects=_rows(inventory), catalog_files=_rows(catalog))
-
-
-def _nodes(plan: Plan) -> Iterator[Plan]:
-    yield plan
-    for node in plan.get("Plans", ()):
-        yield from _nodes(node)
 
 
 def _rows(node: Plan) -> int:
