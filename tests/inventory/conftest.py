@@ -9,6 +9,8 @@ import pytest_asyncio
 from tests.support.seaweed import Seaweed
 from tests.support.unruly import Unruly, unruly
 
+pytest.register_assert_rewrite("tests.inventory.complaints")
+
 
 @pytest.fixture
 def s3(seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch) -> Seaweed:

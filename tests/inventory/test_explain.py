@@ -9,49 +9,27 @@ from pathlib import Path
 
 import duckdb
 import psutil
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.errors import BadInventory
 from app.inventory.columns import FileFormat
 from app.inventory.formats.inflate import ALWAYS_ALLOWED
-from app.inventory.relation import InventoryFiles
 from tests.inventory.building import (
     ALL,
     BUCKET,
     EXTENSIONS,
     FORMATS,
-    TYPES,
     Row,
-    arrow,
     csv_gz,
     csv_text,
-    data_file,
     duckdb_of_the_tests,
     inventory,
-    orc_bytes,
-    parquet_bytes,
     written,
 )
+from tests.inventory.complaints import GOOD, complaint
 
 FIXED = random.Random(20260301)
-GOOD = [Row(f"good/{number}") for number in range(100)]
-
-
-def complaint(files: InventoryFiles) -> str:
-    """Read an inventory that cannot be read, as the engines do, and give what is said of it."""
-    with duckdb_of_the_tests() as connection:
-        with pytest.raises((duckdb.Error, OSError, BadInventory)) as caught:
-            for _batch in files.relation(connection).to_arrow_reader(1000):
-                pass
-        said = str(files.explain(caught.value))
-    assert "\n" not in said
-    assert said.endswith(".")
-    assert "Error:" not in said
-    assert str(files.paths[0].parent) not in said
-    return said
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -198,84 +176,6 @@ def test_what_repeats_itself_for_a_good_reason_is_not_absurd(tmp_path: Path) -> 
     files = written(tmp_path, "CSV", [compress(lines, 9)], ["Bucket", "Key"])
     with duckdb_of_the_tests() as connection:
         assert files.relation(connection).aggregate("count(*)").fetchall() == [(7000,)]
-
-
-@pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        (lambda content: content[:-100], "cannot be read as"),
-        (lambda content: content[: len(content) // 2], "cannot be read as"),
-        (lambda _: b"", "cannot be read as"),
-        (lambda _: b"PAR1ORC", "cannot be read as"),
-        (lambda content: content[:-20] + b"\xff" * 12 + content[-8:], "cannot be read as"),
-        (lambda _: compress(CSV_ROWS), "cannot be read as"),
-    ],
-    ids=["cut", "halved", "empty", "tiny", "footer", "csv"],
-)
-def test_a_columnar_file_that_is_damaged_is_named(
-    tmp_path: Path, file_format: FileFormat, damage: Callable[[bytes], bytes], said: str
-) -> None:
-    good = data_file(file_format, GOOD)
-    found = complaint(written(tmp_path, file_format, [good, damage(good)]))
-    assert found.startswith(f"data/1.{EXTENSIONS[file_format]} {said} {file_format}")
-
-
-@pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
-def test_a_columnar_file_that_is_damaged_inside_is_named(tmp_path: Path, file_format: FileFormat) -> None:
-    rows = [Row(FIXED.randbytes(20).hex()) for _ in range(20_000)]
-    good = bytearray(data_file(file_format, rows))
-    good[5000:200_000] = FIXED.randbytes(195_000)
-    found = complaint(written(tmp_path, file_format, [data_file(file_format, GOOD), bytes(good)]))
-    assert found.startswith(f"data/1.{EXTENSIONS[file_format]}")
-
-
-@pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
-@pytest.mark.parametrize("name", ["bucket", "key", "is_latest", "is_delete_marker", "size", "e_tag", "storage_class"])
-def test_a_column_that_the_schema_promises_has_to_be_there(tmp_path: Path, file_format: FileFormat, name: str) -> None:
-    table = arrow(GOOD).drop_columns([name])
-    content = parquet_bytes(table) if file_format == "Parquet" else orc_bytes(table)
-    found = complaint(written(tmp_path, file_format, [data_file(file_format, GOOD), content]))
-    extension = EXTENSIONS[file_format]
-    assert found == f"data/1.{extension} has no column {name}, which the manifest's fileSchema promises."
-
-
-WRONG_TYPES = {
-    "key": (pa.int64(), "text"),
-    "is_latest": (pa.string(), "true or false"),
-    "is_delete_marker": (pa.int64(), "true or false"),
-    "size": (pa.string(), "a whole number"),
-    "last_modified_date": (pa.string(), "a time"),
-    "e_tag": (pa.bool_(), "text"),
-}
-
-
-@pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
-@pytest.mark.parametrize("name", WRONG_TYPES)
-def test_a_column_of_the_wrong_type_is_named(tmp_path: Path, file_format: FileFormat, name: str) -> None:
-    kind, expected = WRONG_TYPES[name]
-    table = arrow([], types={**TYPES, name: kind})
-    content = parquet_bytes(table) if file_format == "Parquet" else orc_bytes(table)
-    found = complaint(written(tmp_path, file_format, [data_file(file_format, GOOD), content]))
-    assert found.startswith(f"data/1.{EXTENSIONS[file_format]}: column {name} holds ")
-    assert found.endswith(f", and must hold {expected}.")
-
-
-@pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
-def test_text_that_is_not_utf8_is_named(tmp_path: Path, file_format: FileFormat) -> None:
-    good, bad = [row.key.encode() for row in GOOD[:41]], b"a\xffb"
-    offsets, data = [0], b""
-    for key in [*good, bad, *good]:
-        data += key
-        offsets.append(len(data))
-    keys = pa.StringArray.from_buffers(
-        len(offsets) - 1, pa.py_buffer(pa.array(offsets, pa.int32()).buffers()[1]), pa.py_buffer(data)
-    )
-    table = arrow(GOOD[: len(keys)])
-    table = table.set_column(table.column_names.index("key"), "key", keys)
-    content = parquet_bytes(table) if file_format == "Parquet" else orc_bytes(table)
-    found = complaint(written(tmp_path, file_format, [content]))
-    assert found == f"data/0.{EXTENSIONS[file_format]}, row 42: it holds text that is not UTF-8."
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
