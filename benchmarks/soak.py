@@ -31,9 +31,9 @@ from app.settings import Settings
 from benchmarks.deliveries import FILES, LOCATIONS, SEED, Sample, prepare
 from benchmarks.machine import description
 from benchmarks.replica import Replica
-from tests.faults.scene import LEFT_BEHIND, TEST
 from tests.support.archive import published
 from tests.support.cluster import Cluster, cluster
+from tests.support.traces import LEFT_BEHIND, TEST
 
 REPLICAS = 3
 LIVE_JOBS = 2 * REPLICAS  # at a time: a fault that finds nobody at work shows nothing

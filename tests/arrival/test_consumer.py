@@ -19,6 +19,7 @@ from app.settings import Settings
 from tests.arrival.bodies import TEST_EVENT, event, from_orca, from_sns
 from tests.arrival.inventories import Bucket, day, taken_in
 from tests.arrival.sqs import MadeQueue, Sqs
+from tests.support.traces import WAITING
 from tests.support.unruly import Unruly
 
 Opened = tuple[Consumer, Queue, MadeQueue]
@@ -192,11 +193,8 @@ async def test_a_stop_lets_it_finish_the_message_in_hand(
             await connection.execute(text("LOCK TABLE orca.reconcile_job"))
             running = asyncio.create_task(consumer.run(stop))
             async with asyncio.timeout(10), database.reading() as looking:
-                waiting = text(
-                    "SELECT count(*) FROM pg_locks WHERE relation = 'orca.reconcile_job'::regclass AND NOT granted"
-                    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-                )
-                while not (await looking.execute(waiting)).scalar_one():
+                table = {"table": "orca.reconcile_job"}
+                while not (await looking.execute(text(WAITING), table)).scalar_one():
                     await asyncio.sleep(0.02)
             stop.set()
             await asyncio.sleep(0.1)

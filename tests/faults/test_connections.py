@@ -10,8 +10,9 @@ import pytest
 
 from app.jobs.model import EngineName
 from tests.faults.conftest import Scenes
-from tests.faults.scene import COMPARING, FETCHING, LOADING, OTHERS, PHASES, PUBLISHING, STAGING
+from tests.faults.scene import COMPARING, FETCHING, LOADING, PHASES, PUBLISHING, STAGING
 from tests.support.cluster import Cluster
+from tests.support.traces import OTHERS
 from tests.support.wire import Direction, Moment, wire
 
 # A session that is open when a run stops has its connection closed by its process's end, not by Python.

@@ -15,7 +15,8 @@ from structlog.typing import EventDict
 from app.jobs.model import EngineName
 from app.jobs.requests import cancel
 from tests.faults.conftest import Scenes
-from tests.faults.scene import COMPARING, HERE, OTHERS, PATIENCE_S, PHASES, PUBLISHING, STAGING, WAITING
+from tests.faults.scene import COMPARING, PATIENCE_S, PHASES, PUBLISHING, STAGING
+from tests.support.traces import HERE, OTHERS, WAITING
 
 in_each_phase = pytest.mark.parametrize(("engine", "place"), PHASES)
 
