@@ -87,7 +87,7 @@ async def alone(server: Server, csv: Sample, parquet: Sample) -> Section:
     rows, figures = [], []
     async with running(server, prefix=ROOT / "samples") as service:
         for sample in (csv, parquet):
-            measured = await _from_manifest(service, sample)
+            measured = await from_manifest(service, sample)
             rows.append(Row.of(f"ours, engine duckdb: {sample.file_format} manifest, once", measured, REPORTS))
             figures.append(
                 Figure.at_most(f"peak of the service in GB, {sample.file_format}", measured.peak / 1e9, 1.5, 1.2)
@@ -103,7 +103,8 @@ async def _require_expected(server: Server, job: int, sample: Sample) -> None:
     assert found == expected, f"{found} was found, and not {expected}"
 
 
-async def _from_manifest(service: Service, sample: Sample) -> Measured:
+async def from_manifest(service: Service, sample: Sample) -> Measured:
+    """Have a manifest reconciled by the duckdb engine, and see that it found what was generated."""
     job, measured = await service.job(sample.manifest, "duckdb")
     await _require_expected(service.server, job, sample)
     return measured
@@ -114,7 +115,7 @@ def _from_manifests(service: Service, csv: Sample, parquet: Sample) -> list[Way]
         way
         for sample in (csv, parquet)
         for way in (
-            Way(FROM_MANIFEST[sample.file_format], REPORTS, partial(_from_manifest, service, sample)),
+            Way(FROM_MANIFEST[sample.file_format], REPORTS, partial(from_manifest, service, sample)),
             Way(
                 SCRIPT[sample.file_format],
                 "differences, in DuckDB",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -128,31 +127,7 @@ def write() -> None:
     for files in sizes:
         parts.append(f"## {files:,} files\n")
         parts += [_section(section) for section in Results.of(files).sections.values()]
-    parts += growth([Results.of(files) for files in reversed(sizes)])
     RESULTS.write_text("\n".join(parts))
-
-
-def growth(results: list[Results]) -> list[str]:
-    """Say how the time grows with the number of files, for every way that was measured at several sizes."""
-    times: dict[str, dict[int, float]] = {}
-    for result in results:
-        for section in result.sections.values():
-            for row in section.rows:
-                if row.seconds is not None:
-                    times.setdefault(row.way, {})[result.files] = row.seconds
-    several = {way: by_size for way, by_size in times.items() if len(by_size) > 1}
-    if not several:
-        return []
-    lines = ["## Growth", "", "| way | from | to | files | time |", "| --- | --- | --- | --- | --- |"]
-    for way, by_size in several.items():
-        for (files, seconds), (more, longer) in pairwise(sorted(by_size.items())):
-            lines.append(f"| {way} | {files:,} | {more:,} | {more / files:.3g} times | {longer / seconds:.3g} times |")
-    lines += [
-        "",
-        "From 5 to 20 million, the time of the duckdb engine must grow 4.4-fold at most, and should 4.0-fold.",
-        "",
-    ]
-    return ["\n".join(lines)]
 
 
 def _section(section: Section) -> str:

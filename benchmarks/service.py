@@ -99,7 +99,7 @@ async def _ended(connection: asyncpg.Connection, job_id: int) -> None:
 @asynccontextmanager
 async def running(server: Server, *, prefix: Path, **environment: str) -> AsyncIterator[Service]:
     """Run `orca-reconcile serve` on the server's database, allowed to read the manifests below `prefix`."""
-    data = folder("service")
+    data = folder("service", server.folder.parent.name)
     env = {
         **os.environ,
         "RECONCILE_DATABASE_URL": server.url,
