@@ -45,7 +45,7 @@ class DuckdbEngine:
         self._spill = spill
 
     async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
-        """Fill `difference` from both sides.
+        """Fill `unequal` from both sides.
 
         Raises `BadInventory`, and for staged rows `InventorySuperseded`, `EngineUnavailable`.
         """
@@ -78,9 +78,8 @@ class DuckdbEngine:
                 counted = await in_thread(join, interrupt=interrupt)
                 handing = Handing(connection, interrupt)
                 await handing.start()
-                await handing.objects(lambda: memory.sql(SQL["objects"].text).to_arrow_reader(BATCH_ROWS))
-                await handing.files(lambda: memory.sql(SQL["files"].text).to_arrow_reader(BATCH_ROWS))
-                await handing.join_by_id()
+                await handing.rows(lambda: memory.sql(SQL["objects"].text).to_arrow_reader(BATCH_ROWS))
+                await handing.rows(lambda: memory.sql(SQL["files"].text).to_arrow_reader(BATCH_ROWS))
             except duckdb.Error as error:
                 for reader in readers:
                     if reader.failure is not None:

@@ -17,10 +17,7 @@ SELECT key_path FROM unequal WHERE key_path IS NOT NULL GROUP BY key_path HAVING
 SELECT key_path FROM s3 GROUP BY key_path HAVING count(*) > 1 ORDER BY key_path LIMIT 1;
 
 -- name: objects
-SELECT key_path, etag AS s3_etag, size_in_bytes AS s3_size_in_bytes, last_update AS s3_last_update,
-       storage_class AS s3_storage_class
-FROM unequal WHERE key_path IS NOT NULL;
+SELECT key_path, etag, size_in_bytes, last_update, storage_class FROM unequal WHERE key_path IS NOT NULL;
 
 -- name: files
--- In the order of the table's pages, more or less, for those that are to be read from the disk.
-SELECT file_id FROM unequal WHERE file_id IS NOT NULL ORDER BY file_id;
+SELECT file_id FROM unequal WHERE file_id IS NOT NULL;

@@ -1,8 +1,8 @@
 """What every engine is given and what it gives back.
 
-An engine fills the temporary table `difference`: a row for each key that is in one place only or that may differ,
-with what S3 says of it (all NULL: S3 has no such key). It may give too many rows, never too few: whether something
-is a finding, and which, is decided once, in `publish.sql`.
+An engine fills the temporary table `unequal` with the rows of either side that have no equal on the other: what S3
+says of keys, and the ids of files. It may give too many rows, never too few: whether something is a finding, and which,
+is decided once, in `publish.sql`.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Counted:
 
 
 class Engine(Protocol):
-    """Fills `difference` in the publishing transaction, from the snapshot that transaction holds."""
+    """Fills `unequal` in the publishing transaction, from the snapshot that transaction holds."""
 
     name: str
 
     async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
-        """Create and fill `difference` on `connection`.
+        """Create and fill `unequal` on `connection`.
 
         Raises `BadInventory`, `InventorySuperseded`, `StagedRowsLost`.
         """

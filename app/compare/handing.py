@@ -1,4 +1,4 @@
-"""Handing differences that were found outside the database to the publishing transaction."""
+"""Handing rows that were found outside the database to the publishing transaction."""
 
 from __future__ import annotations
 
@@ -19,41 +19,22 @@ Opening: TypeAlias = Callable[[], pa.RecordBatchReader]
 
 
 class Handing:
-    """What has no equal on the other side, batch by batch, and `difference` made of it in the same transaction."""
+    """Rows of either side that have no equal on the other, copied into `unequal` batch by batch."""
 
     def __init__(self, connection: AsyncConnection, interrupt: Callable[[], None]) -> None:
         self._connection = connection
         self._interrupt = interrupt
 
     async def start(self) -> None:
-        """Create the two tables for it, empty."""
+        """Create the table, empty."""
         await self._connection.execute(SQL["prepare"])
-        await self._connection.execute(SQL["prepare_files"])
 
-    async def objects(self, opening: Opening) -> None:
-        """Copy what S3 says of keys: the columns of `unequal_object`."""
-        await self._copy("unequal_object", opening)
-
-    async def files(self, opening: Opening) -> None:
-        """Copy ids of files that have no equal object."""
-        await self._copy("unequal_file", opening)
-
-    async def join_by_id(self) -> None:
-        """Make `difference` of objects and files."""
-        await self._connection.execute(SQL["analyze_objects"])
-        await self._connection.execute(SQL["analyze_files"])
-        await self._connection.execute(SQL["join_by_id"])
-
-    async def join_by_key(self, archive_location: str) -> None:
-        """Make `difference` of objects alone, for engines that also gave the keys of files as those of objects."""
-        await self._connection.execute(SQL["analyze_objects"])
-        await self._connection.execute(SQL["join_by_key"], {"archive_location": archive_location})
-
-    async def _copy(self, table: str, opening: Opening) -> None:
+    async def rows(self, opening: Opening) -> None:
+        """Copy some rows; columns of the table that they have not are NULL."""
         rows = await in_thread(opening, interrupt=self._interrupt)
         driver = (await self._connection.get_raw_connection()).driver_connection
         assert driver is not None  # noqa: S101  (a connection in a transaction has its driver's)
-        await driver.copy_records_to_table(table, records=self._records(rows), columns=rows.schema.names)
+        await driver.copy_records_to_table("unequal", records=self._records(rows), columns=rows.schema.names)
 
     async def _records(self, rows: pa.RecordBatchReader) -> AsyncIterator[tuple[object, ...]]:
         def some() -> list[tuple[object, ...]] | None:

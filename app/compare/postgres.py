@@ -25,7 +25,7 @@ class PostgresEngine:
         self._staged_rows = staged_rows
 
     async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
-        """Fill `difference` from this job's staged rows.
+        """Fill `unequal` from this job's staged rows.
 
         Raises `InventorySuperseded` when they are another job's, `StagedRowsLost` when they are not what was staged.
         """
@@ -34,13 +34,13 @@ class PostgresEngine:
         await connection.execute(SQL["settings"], {"work_mem": WORK_MEM})
         staged = await staged_in(connection, archive_location=where, job_id=job_id)
         if self._staged_rows and not staged.own_rows:
-            raise StagedRowsLost  # before each file of the catalog is written down as a difference
+            raise StagedRowsLost  # before each file of the catalog is written down as unequal
         # PostgreSQL takes no parameters in CREATE TABLE AS, so the library writes the two values as literals.
-        differences = SQL.of_table("differences", "the_partition", staged.table).bindparams(
+        unequal = SQL.of_table("unequal", "the_partition", staged.table).bindparams(
             bindparam("archive_location", where, literal_execute=True),
             bindparam("job_id", job_id, literal_execute=True),
         )
-        (explained,) = (await connection.execute(differences)).scalar_one()
+        (explained,) = (await connection.execute(unequal)).scalar_one()
         counted = _counted(explained["Plan"])
         if self._staged_rows is not None and self._staged_rows != counted.inventory_objects:
             raise StagedRowsLost

@@ -6,15 +6,13 @@ SELECT set_config('work_mem', :work_mem, true), set_config('hash_mem_multiplier'
        set_config('max_parallel_workers_per_gather', '3', true), set_config('parallel_leader_participation', 'off', true),
        set_config('jit', 'off', true), set_config('parallel_tuple_cost', '0', true), set_config('enable_mergejoin', 'off', true);
 
--- name: differences
+-- name: unequal
 -- One full join in place of three joins. As CREATE TABLE AS, which may run in parallel; INSERT ... SELECT may not. The
 -- classes are joined to S3's side, for the catalog's to be compared by number; ETags are trimmed where they differ as they are.
 -- What is explained says how many rows each side gave to the join, which spares another pass to count them.
 EXPLAIN (ANALYZE, VERBOSE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF, FORMAT JSON)
-CREATE TEMPORARY TABLE difference ON COMMIT DROP AS
-SELECT coalesce(files.key_path, s3.key_path) AS key_path, files.id AS file_id,
-       s3.etag AS s3_etag, s3.size_in_bytes AS s3_size_in_bytes, s3.last_update AS s3_last_update,
-       s3.storage_class AS s3_storage_class
+CREATE TEMPORARY TABLE unequal ON COMMIT DROP AS
+SELECT files.id AS file_id, s3.key_path, s3.etag, s3.size_in_bytes, s3.last_update, s3.storage_class
 FROM (
     SELECT id, key_path, etag, size_in_bytes, storage_class_id FROM orca.files
     WHERE orca_archive_location = :archive_location

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.compare.engine import Comparison, Counted, Engine, Report
-from app.compare.summary import summarise
+from app.compare.summary import give_memory, summarise
 from app.compare.suspicion import Thresholds, suspect
 from app.db.engine import Database
 from app.db.queries import Queries
@@ -32,7 +32,7 @@ async def publish(
     async with database.snapshot() as connection:
         counted = await engine.fill(connection, comparison, report)
         report("publishing", 0, None, "findings")
-        await connection.execute(SQL["analyze"])
+        await look_up(connection)
         values = {
             "job_id": comparison.job_id,
             "archive_location": comparison.archive_location,
@@ -58,3 +58,10 @@ async def publish(
         )
         await finish(connection)
     return counted
+
+
+async def look_up(connection: AsyncConnection) -> None:
+    """Read the files and granules of the rows in `unequal`, and tell the planner about all three tables."""
+    await give_memory(connection)
+    for step in ("settings", "read_ahead", "files", "granules", "stop_reading_ahead", "analyze"):
+        await connection.execute(SQL[step])

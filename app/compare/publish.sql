@@ -1,46 +1,54 @@
--- The rules of what is a finding, for every engine: `difference` holds the keys that an engine could not call equal, with
--- the id of the catalog's file (NULL: it has none) and what S3 says (s3_last_update is NULL where S3 has no such key).
+-- The rules of what is a finding, for every engine: `unequal` holds the rows of either side that an engine could not call
+-- equal to one of the other. A row of S3's has a key_path and no file_id, a file of the catalog's a file_id and no key_path,
+-- and a row may be both, where they have one key.
 
 -- name: prepare
--- For engines that find differences outside the database: objects that have no equal file.
-CREATE TEMPORARY TABLE unequal_object (
-    key_path         text NOT NULL,
-    s3_etag          text,
-    s3_size_in_bytes int8,
-    s3_last_update   timestamptz,
-    s3_storage_class text
+CREATE TEMPORARY TABLE unequal (
+    file_id       int8,
+    key_path      text,
+    etag          text,
+    size_in_bytes int8,
+    last_update   timestamptz,
+    storage_class text
 ) ON COMMIT DROP;
 
--- name: prepare_files
--- And files that have no equal object, by their id alone.
-CREATE TEMPORARY TABLE unequal_file (file_id int8 NOT NULL) ON COMMIT DROP;
+-- name: settings
+-- For this transaction alone: 300 rows of a table tell the planner what it need know of it, which is how many there are and
+-- that keys are all different; and to compile statements would take longer than they do.
+SELECT set_config('default_statistics_target', '1', true), set_config('jit', 'off', true);
 
--- name: analyze_objects
--- The planner is told how many rows there are, and of no values, since keys and ETags are all different.
-ANALYZE unequal_object (s3_size_in_bytes);
+-- name: read_ahead
+-- For the two statements below. By bitmaps PostgreSQL takes the pages of a table in their order and reads ahead of itself;
+-- by an index one after the other, each when it is needed, which takes several times as long where a disk has to give them.
+SELECT set_config('enable_indexscan', 'off', true), set_config('enable_seqscan', 'off', true);
 
--- name: analyze_files
-ANALYZE unequal_file;
+-- name: files
+-- A million ids at a time, so that neither they nor their bitmap take much memory.
+CREATE TEMPORARY TABLE unequal_file ON COMMIT DROP AS
+SELECT file.*
+FROM (
+    SELECT array_agg(file_id) AS ids FROM unequal WHERE file_id IS NOT NULL GROUP BY file_id / 1000000
+) AS chunk
+CROSS JOIN LATERAL (
+    SELECT granule_id, name, key_path, cumulus_archive_location, btrim(etag, '"') AS etag, size_in_bytes, storage_class_id
+    FROM orca.files WHERE id = ANY (chunk.ids)
+) AS file;
 
--- name: join_by_id
-CREATE TEMPORARY TABLE difference ON COMMIT DROP AS
-SELECT coalesce(object.key_path, file.key_path) AS key_path, file.id AS file_id,
-       object.s3_etag, object.s3_size_in_bytes, object.s3_last_update, object.s3_storage_class
-FROM unequal_object AS object
-FULL JOIN (
-    SELECT files.id, files.key_path FROM unequal_file JOIN orca.files AS files ON files.id = unequal_file.file_id
-) AS file ON file.key_path = object.key_path;
+-- name: granules
+CREATE TEMPORARY TABLE unequal_granule ON COMMIT DROP AS
+SELECT granule.*
+FROM (
+    SELECT array_agg(DISTINCT granule_id) AS ids FROM unequal_file GROUP BY granule_id / 1000000
+) AS chunk
+CROSS JOIN LATERAL (
+    SELECT id, collection_id, cumulus_granule_id, last_update FROM orca.granules WHERE id = ANY (chunk.ids)
+) AS granule;
 
--- name: join_by_key
-CREATE TEMPORARY TABLE difference ON COMMIT DROP AS
-SELECT object.key_path, files.id AS file_id,
-       object.s3_etag, object.s3_size_in_bytes, object.s3_last_update, object.s3_storage_class
-FROM unequal_object AS object
-LEFT JOIN orca.files AS files
-  ON files.orca_archive_location = :archive_location AND files.key_path = object.key_path;
+-- name: stop_reading_ahead
+SELECT set_config(name, reset_val, true) FROM pg_settings WHERE name IN ('enable_indexscan', 'enable_seqscan');
 
 -- name: analyze
-ANALYZE difference (file_id, s3_last_update);
+ANALYZE unequal, unequal_file, unequal_granule;
 
 -- name: clear_phantoms
 DELETE FROM orca.reconcile_phantom_report WHERE job_id = :job_id;
@@ -55,23 +63,22 @@ DELETE FROM orca.reconcile_catalog_mismatch_report WHERE job_id = :job_id;
 INSERT INTO orca.reconcile_phantom_report (
     job_id, collection_id, granule_id, filename, key_path, orca_etag, orca_last_update, orca_size, orca_storage_class_id
 )
-SELECT :job_id, granules.collection_id, granules.cumulus_granule_id, files.name, files.key_path,
-       '"' || btrim(files.etag, '"') || '"', granules.last_update, files.size_in_bytes, files.storage_class_id
-FROM difference
-JOIN orca.files AS files ON files.id = difference.file_id
-JOIN orca.granules AS granules ON granules.id = files.granule_id
-WHERE difference.s3_last_update IS NULL;
+SELECT :job_id, granule.collection_id, granule.cumulus_granule_id, file.name, file.key_path,
+       '"' || file.etag || '"', granule.last_update, file.size_in_bytes, file.storage_class_id
+FROM unequal_file AS file
+JOIN unequal_granule AS granule ON granule.id = file.granule_id
+WHERE NOT EXISTS (SELECT FROM unequal AS object WHERE object.key_path = file.key_path);
 
 -- name: orphans
 -- The one look by key: where an engine knew of no unequal file, there may be an equal one, and the key is then listed twice.
 INSERT INTO orca.reconcile_orphan_report (job_id, key_path, etag, last_update, size_in_bytes, storage_class)
-SELECT :job_id, difference.key_path, '"' || btrim(difference.s3_etag, '"') || '"', difference.s3_last_update,
-       difference.s3_size_in_bytes, difference.s3_storage_class
-FROM difference
-WHERE difference.file_id IS NULL
+SELECT :job_id, object.key_path, '"' || btrim(object.etag, '"') || '"', object.last_update, object.size_in_bytes,
+       object.storage_class
+FROM unequal AS object
+WHERE object.key_path IS NOT NULL
+  AND NOT EXISTS (SELECT FROM unequal_file AS file WHERE file.key_path = object.key_path)
   AND NOT EXISTS (
-      SELECT FROM orca.files AS files
-      WHERE files.orca_archive_location = :archive_location AND files.key_path = difference.key_path
+      SELECT FROM orca.files WHERE files.orca_archive_location = :archive_location AND files.key_path = object.key_path
   );
 
 -- name: mismatches
@@ -80,23 +87,23 @@ INSERT INTO orca.reconcile_catalog_mismatch_report (
     job_id, collection_id, granule_id, filename, key_path, cumulus_archive_location, orca_etag, s3_etag, orca_last_update,
     s3_last_update, orca_size_in_bytes, s3_size_in_bytes, orca_storage_class_id, s3_storage_class, discrepancy_type
 )
-SELECT :job_id, granules.collection_id, granules.cumulus_granule_id, files.name, files.key_path,
-       files.cumulus_archive_location, '"' || btrim(files.etag, '"') || '"', '"' || btrim(difference.s3_etag, '"') || '"',
-       granules.last_update, difference.s3_last_update, files.size_in_bytes, difference.s3_size_in_bytes,
-       files.storage_class_id, difference.s3_storage_class, discrepancy.type
-FROM difference
-JOIN orca.files AS files ON files.id = difference.file_id
-JOIN orca.granules AS granules ON granules.id = files.granule_id
-JOIN orca.storage_class AS class ON class.id = files.storage_class_id
+SELECT :job_id, granule.collection_id, granule.cumulus_granule_id, file.name, file.key_path,
+       file.cumulus_archive_location, '"' || file.etag || '"', '"' || btrim(object.etag, '"') || '"',
+       granule.last_update, object.last_update, file.size_in_bytes, object.size_in_bytes,
+       file.storage_class_id, object.storage_class, discrepancy.type
+FROM unequal AS object
+JOIN unequal_file AS file ON file.key_path = object.key_path
+JOIN unequal_granule AS granule ON granule.id = file.granule_id
+JOIN orca.storage_class AS class ON class.id = file.storage_class_id
 CROSS JOIN LATERAL (
     SELECT concat_ws(
         ', ',
-        CASE WHEN 'etag' = ANY (:compared_fields) AND btrim(files.etag, '"') <> btrim(difference.s3_etag, '"')
+        CASE WHEN 'etag' = ANY (:compared_fields) AND file.etag <> btrim(object.etag, '"')
              THEN 'etag' END,
-        CASE WHEN 'size_in_bytes' = ANY (:compared_fields) AND files.size_in_bytes <> difference.s3_size_in_bytes
+        CASE WHEN 'size_in_bytes' = ANY (:compared_fields) AND file.size_in_bytes <> object.size_in_bytes
              THEN 'size_in_bytes' END,
-        CASE WHEN 'storage_class' = ANY (:compared_fields) AND class.value <> difference.s3_storage_class
+        CASE WHEN 'storage_class' = ANY (:compared_fields) AND class.value <> object.storage_class
              THEN 'storage_class' END
     ) AS type
 ) AS discrepancy
-WHERE difference.s3_last_update IS NOT NULL AND discrepancy.type <> '';
+WHERE discrepancy.type <> '';

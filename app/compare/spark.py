@@ -37,13 +37,11 @@ CATALOG_PARTS = 8  # connections to PostgreSQL, at most
 PARTITION_BYTES = 16 << 20  # of the inventory's files, for each partition of the join
 LEAST_PARTITIONS, MOST_PARTITIONS = 2, 20_000
 SLICE_BYTES = 32 << 20  # of differences that are in the service's memory at a time
-COLUMNS = ("key_path", "s3_etag", "s3_size_in_bytes", "s3_last_update", "s3_storage_class")
-
 
 _PART = (
-    F.sum(F.octet_length("key_path") + 200).alias("size_in_bytes"),
-    F.count_if(F.col("s3_last_update").isNull()).alias("phantoms"),
-    F.count_if(~F.col("in_catalog")).alias("orphans"),
+    F.sum(F.coalesce(F.octet_length("key_path"), F.lit(0)) + 200).alias("size_in_bytes"),
+    F.count_if(F.col("key_path").isNull()).alias("phantoms"),
+    F.count_if(F.col("file_id").isNull()).alias("orphans"),
 )
 
 
@@ -87,7 +85,7 @@ class SparkEngine:
         self._catalog_parts = catalog_parts
 
     async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
-        """Fill `difference` from the cluster. Raises `BadInventory`, `SparkUnavailable`, `EngineUnavailable`."""
+        """Fill `unequal` from the cluster. Raises `BadInventory`, `SparkUnavailable`, `EngineUnavailable`."""
         found = await find_files(self.located, self._prefixes)
         inventory = await ClusterInventory.of(self.located.manifest, found)
         tag = f"orca-reconcile-{comparison.job_id}-{uuid4().hex}"
@@ -108,8 +106,7 @@ class SparkEngine:
                 await handing.start()
                 for which in slices(differences.parts):
                     table = await cluster.run("handing over", partial(_slice, differences.rows, which))
-                    await handing.objects(partial(table.to_reader, BATCH_ROWS))
-                await handing.join_by_key(where)
+                    await handing.rows(partial(table.to_reader, BATCH_ROWS))
             except DataFault as fault:
                 key = fault.listed_twice
                 if key is not None:
@@ -186,8 +183,8 @@ def _count(inventory: ClusterInventory, catalog: JdbcCatalog, spark: SparkSessio
 def _slice(rows: DataFrame, which: Slice, _: SparkSession) -> pa.Table:
     wanted = F.col("part").between(which.first, which.last)
     if which.of > 1:
-        wanted &= F.pmod(F.xxhash64("key_path"), F.lit(which.of)) == which.number
-    return rows.where(wanted).select(*COLUMNS).toArrow()
+        wanted &= F.pmod(F.xxhash64("file_id", "key_path"), F.lit(which.of)) == which.number
+    return rows.where(wanted).drop("part").toArrow()
 
 
 @dataclass(frozen=True)

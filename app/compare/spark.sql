@@ -85,9 +85,9 @@ FROM (
 WHERE CASE WHEN listing = 1 THEN NOT delete_marker ELSE CAST(raise_error('listed twice: ' || key_path) AS BOOLEAN) END;
 
 -- name: differences
--- What S3 says of each key that is in one place only or that may differ; which of them are findings, `publish.sql` decides.
-SELECT coalesce(catalog.key_path, s3.key_path) AS key_path, s3.etag AS s3_etag, s3.size_in_bytes AS s3_size_in_bytes,
-       s3.last_update AS s3_last_update, s3.storage_class AS s3_storage_class, catalog.key_path IS NOT NULL AS in_catalog
+-- A file or what S3 says of a key, where one has no other, and both where they may differ; which of them are findings,
+-- `publish.sql` decides.
+SELECT catalog.id AS file_id, s3.key_path, s3.etag, s3.size_in_bytes, s3.last_update, s3.storage_class
 FROM (SELECT *, xxhash64(key_path) AS place FROM catalog) AS catalog
 FULL JOIN s3 ON s3.place = catalog.place AND s3.key_path = catalog.key_path
 WHERE catalog.key_path IS NULL

@@ -15,6 +15,11 @@ MOST_PREFIXES = 1000
 """How many key prefixes are kept for a kind and depth, those with most findings first: keys may be all different."""
 
 
+async def give_memory(connection: AsyncConnection) -> None:
+    """Let the transaction join and group findings in memory."""
+    await connection.execute(SQL["give_memory"])
+
+
 async def summarise(
     connection: AsyncConnection,
     *,
@@ -33,7 +38,7 @@ async def summarise(
     two writers never to mix. `published_at` is now unless given; `pending_from` is that of rule 7: a finding whose
     time is not earlier is pending.
     """
-    await connection.execute(SQL["give_memory"])
+    await give_memory(connection)
     await connection.execute(SQL["clear_parts"], {"job_id": job_id})
     await connection.execute(
         SQL["summarise"],

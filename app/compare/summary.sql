@@ -1,7 +1,8 @@
 -- The roll-ups of a job's three reports, computed once when they are published.
 
 -- name: give_memory
--- Enough for the transaction to group all four ways in memory at once: with less, PostgreSQL sorts the findings four times.
+-- Enough for the transaction to join the findings in memory, and to group them all four ways at once: with less, PostgreSQL
+-- writes them to files and sorts them four times.
 SELECT set_config('work_mem', '64MB', true)
 WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB');
 
@@ -76,7 +77,7 @@ report AS (
         phantoms, orphans, mismatches, phantoms_pending, orphans_pending, mismatches_pending,
         phantom_bytes, orphan_bytes, mismatch_bytes
     )
-    SELECT :job_id, coalesce(CAST(:published_at AS timestamptz), now()), :engine, :pending_from, :inventory_objects,
+    SELECT :job_id, coalesce(CAST(:published_at AS timestamptz), clock_timestamp()), :engine, :pending_from, :inventory_objects,
            :catalog_files, :compared_fields, :warnings,
            phantoms, orphans, mismatches, phantoms_pending, orphans_pending, mismatches_pending,
            least(phantom_bytes, 9223372036854775807), least(orphan_bytes, 9223372036854775807),

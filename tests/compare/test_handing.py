@@ -18,8 +18,8 @@ async def test_an_empty_batch_is_not_the_end(database: Database) -> None:
     async with database.engine.connect() as connection, connection.begin():
         handing = Handing(connection, lambda: None)
         await handing.start()
-        await handing.files(lambda: pa.RecordBatchReader.from_batches(SCHEMA, batches))
-        found = await connection.execute(text("SELECT file_id FROM unequal_file ORDER BY file_id"))
+        await handing.rows(lambda: pa.RecordBatchReader.from_batches(SCHEMA, batches))
+        found = await connection.execute(text("SELECT file_id FROM unequal ORDER BY file_id"))
         assert [*found.scalars()] == [1, 2, 3]
 
 
@@ -34,6 +34,6 @@ async def test_rows_are_begun_in_a_thread(database: Database) -> None:
     async with database.engine.connect() as connection, connection.begin():
         handing = Handing(connection, lambda: None)
         await handing.start()
-        await handing.files(opened)
+        await handing.rows(opened)
     assert threads
     assert threading.current_thread() not in threads

@@ -68,8 +68,8 @@ async def test_staged_rows_are_compared_and_counted_by_one_parallel_full_join(da
             await connection.execute(text(statement), {k: v for k, v in values.items() if f":{k}" in statement})
         await connection.execute(text(f"ANALYZE orca.files, {PARTITION}"))
         await connection.execute(SQL["settings"], {"work_mem": WORK_MEM})
-        differences = SQL.of_table("differences", "the_partition", PARTITION).text
-        create = differences[differences.index("CREATE TEMPORARY") :]
+        unequal = SQL.of_table("unequal", "the_partition", PARTITION).text
+        create = unequal[unequal.index("CREATE TEMPORARY") :]
         explained = text("EXPLAIN (COSTS OFF) " + create).bindparams(
             bindparam("archive_location", BUCKET, literal_execute=True), bindparam("job_id", job, literal_execute=True)
         )
