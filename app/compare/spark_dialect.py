@@ -19,7 +19,7 @@ _SPELLINGS = (
 )
 
 FUNCTIONS = (
-    *("error", "strlen", "isfinite", "regexp_matches"),
+    *("error", "strlen", "regexp_matches"),
     *("sound_text", "csv_text", "csv_key", "csv_truth", "csv_number", "csv_time"),
 )
 """The statements of `spark.sql` that make functions known, each after those that it uses."""

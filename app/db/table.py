@@ -19,6 +19,7 @@ from app.db.stream import Stream, read_together
 
 SQL = Queries("app.db", "table.sql")
 STREAMS = 2
+LOCK_TIMEOUT_S = 5
 BLOCK_PAGES = 128
 """About half a megabyte in a block: less is more to do for each row, and more no longer in a processor's cache."""
 BATCH_BYTES = 2**21
@@ -121,6 +122,9 @@ class TableReader:
             raise ConnectionAbortedError("the reading is over")
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor.execute(f"SET TRANSACTION SNAPSHOT '{self._snapshot}'")
+        # Whoever wants the table for himself waits for the snapshot's transaction, and this one for him: no deadlock to
+        # PostgreSQL, which does not know that the snapshot's transaction waits for this one.
+        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
         cursor.adbc_statement.set_options(**{StatementOptions.BATCH_SIZE_HINT_BYTES.value: BATCH_BYTES})
         cursor.execute(statement)
         return cursor.fetch_record_batch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import stat
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def _size_of(path: Path) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
         raise StorageUnavailable(f"{path} cannot be read: {error.strerror}.") from error
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 

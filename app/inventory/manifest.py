@@ -34,6 +34,7 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _FORMATS: dict[str, FileFormat] = {"csv": "CSV", "orc": "ORC", "parquet": "Parquet"}
 _EXTENSIONS: dict[str, FileFormat] = {".csv": "CSV", ".csv.gz": "CSV", ".orc": "ORC", ".parquet": "Parquet"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_MOST_BYTES = 2**63 - 1  # what the database can hold
 
 
 def _bare_bucket(value: object) -> object:
@@ -125,6 +126,8 @@ class Manifest(_Part):
             other = extension_format(file.key)
             if other not in {None, self.file_format}:
                 raise ValueError(f"files[{position}].key is {file.key}, but fileFormat is {self.file_format}")
+        if self.size_in_bytes > _MOST_BYTES:
+            raise ValueError(f"files have {self.size_in_bytes} bytes together, which cannot be")
         return self
 
     @cached_property

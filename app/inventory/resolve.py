@@ -96,4 +96,6 @@ async def _first_there(file: DataFile, candidates: list[Location], sources: dict
             return location
     if refused is not None:
         raise refused
-    raise BadInventory(f"{file.key} is missing: the manifest lists it, but there is no file at {candidates[0]}.")
+    place = candidates[0]
+    where = f"at {place}" if place.scheme == "s3" else f"in {str(place).removesuffix(file.key)} or a folder above it"
+    raise BadInventory(f"{file.key} is missing: the manifest lists it, but there is no such file {where}.")

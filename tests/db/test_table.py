@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -11,9 +12,11 @@ from sqlalchemy import text
 from app.db import table as reading
 from app.db.blocks import NUMBER, TEXT, TIME
 from app.db.engine import Database
+from app.db.retry import may_pass
 from app.db.table import TableReader
 from tests.strategies import AWKWARD
 from tests.support.table import whole
+from tests.support.traces import WAITING
 
 SCHEMA = pa.schema({"number": NUMBER, "words": TEXT, "moment": TIME})
 POSTGRESQL_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -51,3 +54,29 @@ async def _read(database: Database, table: str, whose: str, *, few: bool) -> lis
         table_read = await whole(reader)
     assert reader.rows == table_read.num_rows
     return sorted(tuple(row.values()) for row in table_read.to_pylist())
+
+
+async def test_who_waits_for_a_lock_lets_go_in_the_end(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the snapshot and its readers somebody asks for the whole table, who waits for one and is waited for by the others."""
+    monkeypatch.setattr(reading, "LOCK_TIMEOUT_S", 1)
+    async with database.transaction() as connection:
+        await connection.execute(
+            text("CREATE TABLE orca.plain (number int8, words text, moment timestamptz, whose text)")
+        )
+    async with database.snapshot() as connection:
+        await connection.execute(text("SELECT FROM orca.plain"))
+        reader = await TableReader.under(connection, database.url, "orca.plain", SCHEMA, "whose = %1$L", "ours")
+
+        async def rewrite() -> None:
+            async with database.transaction() as other:
+                await other.execute(text("LOCK TABLE orca.plain IN ACCESS EXCLUSIVE MODE"))
+
+        rewriting = asyncio.create_task(rewrite())
+        async with database.reading() as looking:
+            while not (await looking.execute(text(WAITING), {"table": "orca.plain"})).scalar_one():
+                await asyncio.sleep(0.02)
+        with pytest.raises(Exception, match="lock timeout"):
+            await whole(reader)
+        assert reader.failure is not None
+        assert may_pass(reader.failure)
+    await rewriting

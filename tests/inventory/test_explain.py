@@ -21,6 +21,7 @@ from tests.inventory.building import (
     EXTENSIONS,
     FORMATS,
     Row,
+    answers,
     csv_gz,
     csv_text,
     duckdb_of_the_tests,
@@ -122,6 +123,8 @@ def test_a_field_of_csv_that_cannot_be_read_is_named(tmp_path: Path, changes: Ma
         (b'\n\n"orca-archive"\n', "row 3: it has 1 fields, and fileSchema promises 9"),
         (b'"orca-archive","a', "row 3: its text stops in the middle of a row"),
         (b'"orca-archive","a","b","true","false","5","","","GLAC', "row 3: its text stops in the middle of a row"),
+        (b'"orca-archive","a","b","true","false","5","","","', "row 3: its text stops in the middle of a row"),
+        (b'"orca-archive","a","b","true","false","5","","","GLA\n', "row 3: its text stops in the middle of a row"),
         (b'"' + b"x" * 3_000_000 + b'"\n', "row 3: it is longer than 1048576 characters"),
         (b'"' + b"x,\n" * 1_000_000 + b'"\n', "row 3: field larger than field limit"),
     ],
@@ -130,6 +133,12 @@ def test_a_row_of_csv_that_is_none_is_named(tmp_path: Path, line: bytes, said: s
     good = b'"orca-archive","a","","true","false","5","2024-05-06T22:37:48.000Z","","GLACIER"\n'
     files = written(tmp_path, "CSV", [compress(good * 2 + line)])
     assert complaint(files).startswith(f"data/0.csv.gz, {said}")
+
+
+def test_a_field_of_csv_may_hold_line_ends(tmp_path: Path) -> None:
+    """Even where the last line looks by itself as if it were cut off."""
+    line = b'"orca-archive","a","","true","false","5","2024-05-06T22:37:48.000Z","","GLA\nCIER"\n'
+    assert [answer[4] for answer in answers(written(tmp_path, "CSV", [compress(line)]))] == ["GLA\nCIER"]
 
 
 CSV_ROWS = b"".join(

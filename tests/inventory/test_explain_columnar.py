@@ -46,6 +46,23 @@ def test_a_columnar_file_that_is_damaged_is_named(
     assert found.startswith(f"data/1.{EXTENSIONS[file_format]} {said} {file_format}")
 
 
+# How a footer spells that there are 100 rows: Parquet's first says so of the file, ORC's last.
+HUNDRED = {"Parquet": b"\x16\xc8\x01", "ORC": b"\x30\x64"}
+MORE = {"Parquet": b"\x16\xca\x01", "ORC": b"\x30\x65"}
+
+
+@pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
+def test_a_footer_that_promises_more_rows_than_it_lists_is_not_believed(
+    tmp_path: Path, file_format: FileFormat
+) -> None:
+    good = data_file(file_format, GOOD)
+    hundred = HUNDRED[file_format]
+    at = good.rindex(hundred) if file_format == "ORC" else good.index(hundred, good.index(b"schema"))
+    bad = good[:at] + MORE[file_format] + good[at + len(hundred) :]
+    found = complaint(written(tmp_path, file_format, [good, bad]))
+    assert found.startswith(f"data/1.{EXTENSIONS[file_format]}")
+
+
 @pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
 def test_a_columnar_file_that_is_damaged_inside_is_named(tmp_path: Path, file_format: FileFormat) -> None:
     rows = [Row(FIXED.randbytes(20).hex()) for _ in range(20_000)]

@@ -82,6 +82,10 @@ def test_only_fields_that_are_carried_are_compared(columns: str, compared: tuple
         ({"files": [FILE | {"size": 1.5}]}, "files[0].size must be a whole number"),
         ({"files": [FILE | {"MD5checksum": MD5[1:]}]}, "files[0].MD5checksum must be an MD5 of 32 hexadecimal digits"),
         ({"files": [FILE | {"MD5checksum": "g" * 32}]}, "files[0].MD5checksum must be an MD5 of 32 hexadecimal digits"),
+        (
+            {"files": [FILE | {"key": key, "size": 2**63 - 1} for key in "ab"]},
+            "files have 18446744073709551614 bytes together, which cannot be",
+        ),
         ({"files": [FILE, FILE]}, "files[1].key lists data/0.csv.gz a second time"),
         ({"files": [FILE | {"key": "a.parquet"}]}, "files[0].key is a.parquet, but fileFormat is CSV"),
         ({"files": [FILE | {"key": "a.ORC"}]}, "files[0].key is a.ORC, but fileFormat is CSV"),

@@ -100,7 +100,7 @@ async def test_no_bucket() -> None:
 async def test_no_manifest_on_the_disk(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
-    for name in ("nothing.json", "folder", "pipe", "pipe/manifest.json"):
+    for name in ("nothing.json", "folder", "pipe", "pipe/manifest.json", "a" * 300):
         with pytest.raises(ManifestNotFound):
             await read_manifest(f"file://{tmp_path}/{name}", [f"file://{tmp_path}"])
 

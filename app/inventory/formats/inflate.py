@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from gzip import GzipFile
 from typing import cast
 
@@ -19,6 +20,7 @@ ALWAYS_ALLOWED = 16 << 20  # bytes: what is this small once inflated can do no h
 _PIECE = 1 << 20
 _DAMAGED = cast("type[Exception]", IsalError)  # its stub takes the class for an instance
 _ENDS_OF_A_ROW = (b"\n", b"\r", b'"')
+_QUOTE = b'"'
 
 
 class Absurd(OSError):
@@ -36,9 +38,10 @@ class Inflated:
         size = file.path.stat().st_size
         if size == 0:
             raise OSError("it is empty, where even an empty gzip has a header")
+        self._file = file
         self._left = max(ALWAYS_ALLOWED, size * MOST_INFLATION)
         self._stream: GzipFile = IGzipFile(file.path)
-        self._last = b"\n"
+        self._last_but_one, self._last = b"", b"\n"
         try:
             self._ahead = self._inflate(1)
         except OSError:
@@ -59,10 +62,19 @@ class Inflated:
         self._left -= len(piece)
         if self._left < 0:
             raise Absurd(f"it inflates to more than {MOST_INFLATION} times its size")
-        if size and not piece and self._last not in _ENDS_OF_A_ROW:
+        if piece:
+            self._last_but_one, self._last = self._last, piece
+        elif size and self._stops_short():
             raise OSError("its text stops in the middle of a row")
-        self._last = piece[-1:] or self._last
         return piece
+
+    def _stops_short(self) -> bool:
+        """Tell whether the text ends within a row, be it within a quoted field that looks as if it were closed."""
+        if not self._last.endswith(_ENDS_OF_A_ROW):
+            return True
+        *_, row = (self._last_but_one + self._last).rstrip(b"\r\n").rsplit(b"\n", 1)
+        # A field may hold line ends, though none of S3's does: then only all quotes together tell.
+        return row.count(_QUOTE) % 2 == 1 and _quotes(self._file) % 2 == 1
 
     def _inflate(self, size: int) -> bytes:
         """Read on. ISA-L inflates twice as fast as zlib, but not all that it raises is an `OSError`."""
@@ -91,6 +103,11 @@ class Inflated:
     def seekable(self) -> bool:
         """Say that there is no way back."""
         return False
+
+
+def _quotes(file: DataPath) -> int:
+    with IGzipFile(file.path) as stream:
+        return sum(piece.count(_QUOTE) for piece in iter(partial(stream.read, _PIECE), b""))
 
 
 def require_reasonable(file: DataPath) -> None:

@@ -55,7 +55,7 @@ def _schema(file: DataPath, columns: Mapping[str, str]) -> pa.Schema:
     """Read the schema of the columns that count, without their metadata so that equal ones are equal."""
     try:
         schema = po.ORCFile(file.path).schema
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise BadInventory(f"{file.name} cannot be read as ORC: its footer is damaged.") from error
     wanted = {written.lower() for canonical, written in columns.items() if canonical in RAW}
     return pa.schema([pa.field(field.name, field.type) for field in schema if field.name.lower() in wanted])
@@ -66,8 +66,14 @@ def _batches(file: DataPath, schema: pa.Schema) -> Batches:
     scanner = ds.dataset(str(file.path), format="orc", schema=schema).scanner(
         columns=schema.names, batch_size=BATCH_ROWS, batch_readahead=1, fragment_readahead=1, use_threads=False
     )
+    rows = 0
     with scanner.to_reader() as reader:
-        yield from reader
+        for batch in reader:
+            rows += batch.num_rows
+            yield batch
+    promised = po.ORCFile(file.path).nrows
+    if rows != promised:  # a damaged footer may leave stripes out
+        raise pa.ArrowInvalid(f"it has {rows:,} rows, and its footer promises {promised:,}")
 
 
 def _sound_batches(file: DataPath, schema: pa.Schema) -> Batches:

@@ -27,6 +27,7 @@ class ParquetReader:
         """Give the raw rows; files of the same schema are one scan."""
         alike: dict[tuple[tuple[str, str], ...], list[DataPath]] = defaultdict(list)
         for file in files:
+            _require_whole(file)
             relation = _open(connection, [file])
             shaped(relation, columns, file.name)
             alike[tuple(zip(relation.columns, map(str, relation.types), strict=True))].append(file)
@@ -37,8 +38,11 @@ class ParquetReader:
         self, connection: duckdb.DuckDBPyConnection, file: DataPath, columns: Mapping[str, str]
     ) -> duckdb.DuckDBPyRelation:
         """Give the raw rows with their numbers, read row group by row group."""
-        with pq.ParquetFile(file.path) as opened:
-            schema = _wanted(opened.schema_arrow, columns)
+        try:
+            with pq.ParquetFile(file.path) as opened:
+                schema = _wanted(opened.schema_arrow, columns)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(file) from error
         stream = numbered(schema, lambda: _batches(file, schema), "from here on the file is damaged")
         return shaped(connection.from_arrow(stream), columns, file.name, keep=tuple(field.name for field in NUMBERING))
 
@@ -49,10 +53,26 @@ def _open(connection: duckdb.DuckDBPyConnection, files: Sequence[DataPath]) -> d
     """Open files of one schema; a folder named like `key=value` must not become a column."""
     try:
         return connection.read_parquet([_literally(file) for file in files], hive_partitioning=False)
-    except duckdb.Error as error:
+    except (duckdb.Error, RuntimeError) as error:
+        raise _damaged(files[0]) from error
+
+
+def _require_whole(file: DataPath) -> None:
+    """See that the footer lists as many rows as it promises: DuckDB reads those of the row groups that are listed."""
+    try:
+        footer = pq.read_metadata(file.path)
+        listed = sum(footer.row_group(number).num_rows for number in range(footer.num_row_groups))
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(file) from error
+    if listed != footer.num_rows:
         raise BadInventory(
-            f"{files[0].name} cannot be read as Parquet: its beginning or its footer is damaged."
-        ) from error
+            f"{file.name} cannot be read as Parquet: "
+            f"it has {listed:,} rows, and its footer promises {footer.num_rows:,}."
+        )
+
+
+def _damaged(file: DataPath) -> BadInventory:
+    return BadInventory(f"{file.name} cannot be read as Parquet: its beginning or its footer is damaged.")
 
 
 def _literally(file: DataPath) -> str:

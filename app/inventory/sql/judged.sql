@@ -22,7 +22,8 @@ SELECT
             THEN 'IsDeleteMarker is empty, and must be true or false'
         WHEN size < 0
             THEN 'Size is ' || size || ', and cannot be negative'
-        WHEN NOT isfinite(last_modified_date)
-            THEN 'LastModifiedDate is not a time'
+        -- What Python and PostgreSQL both know; to the driver between them, the first instant is minus infinity.
+        WHEN last_modified_date NOT BETWEEN TIMESTAMPTZ '0001-01-02 00:00:00+00' AND TIMESTAMPTZ '9999-12-30 00:00:00+00'
+            THEN 'LastModifiedDate is not a time of the years 1 to 9999'
     END AS fault
 FROM raw
