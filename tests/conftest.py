@@ -30,12 +30,26 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+def _folder(link: Path) -> Path:
+    """Give a folder that is not one of pytest's, the same to all who name it so.
+
+    Each session of pytest that begins takes those of all others away from everybody but their owner, and for root
+    PostgreSQL runs as somebody else.
+    """
+    made = tempfile.mkdtemp(prefix="pg-")
+    try:
+        link.symlink_to(made)
+    except FileExistsError:
+        os.rmdir(made)  # noqa: PTH106  (it is a name and no more)
+    return link.readlink()
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """Give the session's PostgreSQL server; the workers of pytest-xdist share the one of their parent folder."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    server = Server(shared / "pg")
+    server = Server(_folder(shared / "pg"))
     await server.make_template()
     yield server
 

@@ -53,9 +53,11 @@ async def run_once(database: Database, settings: Settings, manifest: Path) -> Jo
 async def working(database: Database, settings: Settings) -> AsyncIterator[None]:
     """Have a runner work for the length of the block, which looks for work often: a retry waits seconds for it."""
 
+    ending = asyncio.Event()
+
     async def keep_working() -> None:
         runner = Runner(database, settings)
-        while True:
+        while not ending.is_set():  # a run that has just ended takes a cancellation for its own
             if not await runner.work_once():
                 await asyncio.sleep(0.1)
 
@@ -63,6 +65,7 @@ async def working(database: Database, settings: Settings) -> AsyncIterator[None]
     try:
         yield
     finally:
+        ending.set()
         work.cancel()
         stopped, _ = await asyncio.wait({work}, timeout=PATIENCE_S)
         assert stopped, f"the runner does not stop: {work.get_stack()}"  # rather than to hang

