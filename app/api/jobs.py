@@ -91,7 +91,15 @@ def jobs_after(listing: Listing, cursor: str) -> tuple[datetime, int]:
     responses={
         200: {"model": JobAnswer, "description": "The same manifest was submitted before: the job that has it"},
         202: {"description": "The manifest is valid, and the job is queued", "headers": LOCATION},
-        **problems(LocationForbidden, ManifestNotFound, BadManifest, EngineUnavailable, StorageUnavailable, body=True),
+        **problems(
+            LocationForbidden,
+            ManifestNotFound,
+            JobRunning,
+            BadManifest,
+            EngineUnavailable,
+            StorageUnavailable,
+            body=True,
+        ),
     },
 )
 async def submit_job(request: Request, response: Response, body: SubmitRequest) -> JobAnswer:
@@ -123,7 +131,9 @@ async def get_job(request: Request, job_id: JobId) -> JobAnswer:
     status_code=202,
     responses={
         202: {"description": "It is queued or running; nothing is done twice", "headers": LOCATION},
-        **problems(NoSuchJob, InventorySuperseded, NotStaged, OtherArchiveLocation, EngineUnavailable, body=True),
+        **problems(
+            NoSuchJob, InventorySuperseded, NotStaged, JobRunning, OtherArchiveLocation, EngineUnavailable, body=True
+        ),
     },
 )
 async def reconcile_job(

@@ -12,7 +12,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field, ValidationError
 
-from app.api.parameters import CursorText, JobIdNumber, LimitNumber, TextFilter
+from app.api.parameters import JobIdNumber, LimitNumber, TextFilter
 from app.api.shape import Shape
 from app.reports.findings import MISMATCHES, ORPHANS, PHANTOMS, BadFilter, Filters, Kind, discrepancy_types
 
@@ -39,7 +39,7 @@ class OrphansQuery(Shape):
         default=False, description="with `format=csv`: no value is a formula when it is opened in a spreadsheet"
     )
     limit: LimitNumber = 100
-    cursor: CursorText | None = Field(
+    cursor: str | None = Field(
         default=None, description="`nextCursor` of the page before, as it is; none: the first page"
     )
 

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field
 
 from app.api.problems import request_id
 from app.db.engine import Database
-from app.db.keyset import LONGEST_CURSOR
 from app.db.reader import Reader
 from app.errors import NoSuchJob
 from app.jobs.model import Requester
@@ -28,11 +27,8 @@ JobIdNumber = Annotated[int, AfterValidator(_within_int8), Field(json_schema_ext
 JobId = Annotated[JobIdNumber, Path(alias="id", description="the job's id", examples=[42])]
 TextFilter = Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=4096)]
 LimitNumber = Annotated[int, Field(ge=1, le=1000, description="how many at most")]
-CursorText = Annotated[str, Field(max_length=LONGEST_CURSOR)]
 Limit = Annotated[LimitNumber, Query()]
-Cursor = Annotated[
-    CursorText | None, Query(description="`nextCursor` of the page before, as it is; none: the first page")
-]
+Cursor = Annotated[str | None, Query(description="`nextCursor` of the page before, as it is; none: the first page")]
 
 
 def database_of(request: Request) -> Database:

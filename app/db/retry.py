@@ -6,6 +6,9 @@ asyncpg through SQLAlchemy gives a deadlock or a shutdown as plain `DBAPIError`,
 
 from __future__ import annotations
 
+import errno
+import socket
+
 import stamina
 from adbc_driver_manager import Error as AdbcError
 from asyncpg import InterfaceError, PostgresError
@@ -21,6 +24,8 @@ PASSING_CLASSES = (
     "25P03",  # the server ended an idle transaction
 )
 DISK_FULL = "53100"
+TIMED_OUT = "57014"
+_UNREACHABLE = {errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH}
 
 
 def sqlstate(error: BaseException | None) -> str | None:
@@ -42,10 +47,13 @@ def may_pass(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error.orig.__cause__ if error.orig else None, InterfaceError)
     if isinstance(error, AdbcError):
-        # libpq reports a connection that was cut in the middle of a COPY without any SQLSTATE.
-        return "connection" in str(error).lower()
-    # A Unix socket that is not there is a server that is not running.
-    return isinstance(error, (ConnectionError, FileNotFoundError, TimeoutError, InterfaceError, PoolTimeout))
+        # libpq gives no SQLSTATE for a connection that was cut in the middle of a COPY, or that it could not make.
+        return "connect" in str(error).lower()
+    if isinstance(error, OSError) and error.errno in _UNREACHABLE:
+        return True
+    # A Unix socket that is not there is a server that is not running, and a name may be gone with its server.
+    passing = (ConnectionError, FileNotFoundError, TimeoutError, socket.gaierror, InterfaceError, PoolTimeout)
+    return isinstance(error, passing)
 
 
 def _hook(error: Exception) -> bool:

@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 
 from app.db.engine import CONNECT_TIMEOUT_S, Database
-from app.db.retry import may_pass
+from app.jobs.reasons import reason, unexplained
 
 CHANNEL = "reconcile_run"
 RECONNECT_S = 2.0
@@ -41,9 +41,7 @@ class Bell:
             try:
                 await self._listen_once(database)
             except Exception as error:
-                if not may_pass(error):
-                    raise
-                log.warning("not listening", reason=str(error))
+                log.warning("not listening", reason=reason(error), exc_info=unexplained(error))
             await asyncio.sleep(RECONNECT_S)
 
     async def _listen_once(self, database: Database) -> None:

@@ -36,7 +36,7 @@ INSERT INTO orca.reconcile_manifest (job_id, manifest_url, manifest_md5, size_in
 VALUES (:job_id, :manifest_url, :manifest_md5, :size_in_bytes, :compared_fields);
 
 -- name: live_run
-SELECT id, state, reconcile FROM orca.reconcile_run WHERE job_id = :job_id AND state IN ('queued', 'running') FOR UPDATE;
+SELECT id, state, reconcile, cancel_requested FROM orca.reconcile_run WHERE job_id = :job_id AND state IN ('queued', 'running') FOR UPDATE;
 
 -- name: insert_run
 INSERT INTO orca.reconcile_run (job_id, orca_archive_location, engine, reconcile, take_in, force, requested_by, request_id)
@@ -46,9 +46,10 @@ VALUES (:job_id, :archive_location, :engine, :reconcile, :take_in, :force, :requ
 UPDATE orca.reconcile_run SET reconcile = true WHERE id = :run_id;
 
 -- name: set_job_status
+-- The moment's time: now() is when the transaction began, and the one that publishes began before the comparison.
 UPDATE orca.reconcile_job
-SET status_id = CAST(:status_id AS int2), last_update = now(), error_message = :error_message,
-    end_time = CASE WHEN CAST(:status_id AS int2) IN (4, 5) THEN now() END
+SET status_id = CAST(:status_id AS int2), last_update = clock_timestamp(), error_message = :error_message,
+    end_time = CASE WHEN CAST(:status_id AS int2) IN (4, 5) THEN clock_timestamp() END
 WHERE id = :job_id;
 
 -- name: staged_sample

@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from app.db.retry import DISK_FULL, may_pass, sqlstate
+from app.db.unready import unready
 from app.errors import ReconcileError
 
 NO_ROOM = (  # DuckDB says so too when the disk has no room for what it would spill
@@ -25,6 +26,7 @@ def unexplained(error: BaseException) -> BaseException | None:
 
 def _explanation(error: BaseException) -> str | None:
     """Say what can happen to a sound service; None: this cannot."""
+    error = unready(error) or error
     if isinstance(error, ReconcileError):
         return str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
@@ -35,7 +37,8 @@ def _explanation(error: BaseException) -> str | None:
     if may_pass(error):
         return f"The database did not stay reachable{f' (SQLSTATE {state})' if state else ''}."
     if isinstance(error, OSError) and error.strerror:
-        return f"The machine that did the work could not go on: {error.strerror}."
+        where = f" ({error.filename})" if error.filename else ""
+        return f"The machine that did the work could not go on: {error.strerror}{where}."
     return None
 
 

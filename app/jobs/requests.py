@@ -36,7 +36,8 @@ async def submit(
 
     The same manifest (URL and MD5) is one job however often it is submitted; `rerun` takes it in once more.
 
-    Raises `LocationForbidden`, `ManifestNotFound`, `BadManifest`, `StorageUnavailable`, `EngineUnavailable`.
+    Raises `LocationForbidden`, `ManifestNotFound`, `BadManifest`, `StorageUnavailable`, `EngineUnavailable`,
+    `JobRunning`.
     """
     located = await read_manifest(manifest_url, settings.prefixes)
     manifest = located.manifest
@@ -49,7 +50,7 @@ async def submit(
             if not rerun:
                 return await get_job(connection, job_id), False
             await _lock(connection, job_id)
-            if (await connection.execute(SQL["live_run"], {"job_id": job_id})).one_or_none() is not None:
+            if await _joined(connection, job_id, reconcile=reconcile):
                 return await get_job(connection, job_id), True
         else:
             job_id = (
@@ -95,7 +96,7 @@ async def request_reconcile(
 ) -> Job:
     """Queue the comparison of a job, unless it is queued or running already; a job still staging goes on to it.
 
-    Raises `NoSuchJob`, `OtherArchiveLocation`, `InventorySuperseded`, `NotStaged`, `EngineUnavailable`.
+    Raises `NoSuchJob`, `OtherArchiveLocation`, `InventorySuperseded`, `NotStaged`, `EngineUnavailable`, `JobRunning`.
     """
     async with database.transaction() as connection:
         job = await _lock(connection, job_id)
@@ -103,10 +104,7 @@ async def request_reconcile(
             raise OtherArchiveLocation(
                 f"Job {job_id} is of the archive location {job.orca_archive_location}, not of {archive_location}."
             )
-        live = (await connection.execute(SQL["live_run"], {"job_id": job_id})).one_or_none()
-        if live is not None:
-            if not live.reconcile:
-                await connection.execute(SQL["reconcile_when_staged"], {"run_id": live.id})
+        if await _joined(connection, job_id, reconcile=True):
             return await get_job(connection, job_id)
         if engine == "spark" and not job.has_manifest:
             raise EngineUnavailable(
@@ -138,7 +136,7 @@ async def cancel(database: Database, job_id: int) -> Job:
         await _lock(connection, job_id)
         live = (await connection.execute(SQL["live_run"], {"job_id": job_id})).one_or_none()
         if live is None:
-            raise JobEnded(f"Job {job_id} has ended: there is nothing to cancel.")
+            raise JobEnded(f"Job {job_id} is neither queued nor running here: there is nothing to cancel.")
         if live.state == "queued":
             await connection.execute(SQL["cancel_queued"], {"run_id": live.id})
             await set_status(connection, job_id, Status.ERROR, "cancelled")
@@ -169,6 +167,21 @@ async def _lock(connection: AsyncConnection, job_id: int) -> Row[tuple[object, .
     if row is None:
         raise NoSuchJob(job_id)
     return row
+
+
+async def _joined(connection: AsyncConnection, job_id: int, *, reconcile: bool) -> bool:
+    """Tell whether the job is queued or running, and have that go on to the comparison where it is asked for.
+
+    Raises `JobRunning` where it is about to be cancelled, and would take what is asked for now with it.
+    """
+    live = (await connection.execute(SQL["live_run"], {"job_id": job_id})).one_or_none()
+    if live is None:
+        return False
+    if live.cancel_requested:
+        raise JobRunning(f"Job {job_id} is being cancelled: ask again when that has ended it, in a few seconds.")
+    if reconcile and not live.reconcile:
+        await connection.execute(SQL["reconcile_when_staged"], {"run_id": live.id})
+    return True
 
 
 async def _queue(

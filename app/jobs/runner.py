@@ -66,16 +66,14 @@ class Runner:
                 await sweep(self._database, self._settings.spool)
 
     async def _keep_working(self) -> None:
-        while True:
+        # A cancellation may be lost on the way, where what the run needs to be handed back is away.
+        while not self._stopping:
             try:
                 worked = await self.work_once()
             except Exception as error:
                 worked = False
-                if may_pass(error):
-                    log.warning("cannot look for work", reason=reason(error))
-                else:
-                    log.exception("looking for work failed")
-            if not worked:
+                log.warning("cannot look for work", reason=reason(error), exc_info=unexplained(error))
+            if not worked and not self._stopping:
                 await self._bell.wait(POLL_S)
 
     async def work_once(self) -> bool:
@@ -105,9 +103,10 @@ class Runner:
                 watch.end("handed back")
                 with suppress(RunLost):
                     await asyncio.shield(self._hand_back(run, delay=0, failures=0, error_message=run.last_error))
+                    log.info("run handed back")
                 raise asyncio.CancelledError from failure
             error = _innermost(failure)
-            watch.end("failed", reason(error))
+            watch.end("cancelled" if isinstance(error, Cancelled) else "failed", reason(error))
             try:
                 await self._fail(run, error)
             except RunLost:
@@ -124,6 +123,7 @@ class Runner:
             raise error
         if isinstance(error, Cancelled):
             await self._end(run, "cancelled", "cancelled")
+            log.info("run cancelled")
         elif (may_pass(error) or isinstance(error, (StorageUnavailable, StagedRowsLost))) and run.failures < RETRIES:
             delay = 2**run.failures + random.random()  # noqa: S311  (spreads retries, keeps no secret)
             await self._hand_back(run, delay=delay, failures=1, error_message=reason(error))
@@ -161,7 +161,6 @@ class Runner:
                 if handed_back.one_or_none() is None:
                     raise RunLost(run.id, run.attempt)
                 await staging.drop(connection, run.id)
-                await connection.execute(SQL["wake"])
 
         await retrying(hand_back)
 

@@ -6,20 +6,22 @@ WITH candidate AS (
     FROM orca.reconcile_run AS run
     JOIN orca.reconcile_job AS job ON job.id = run.job_id
     WHERE (
-            run.state = 'queued' AND run.not_before <= now()
-            -- A job that another program is still staging waits until it says `staged`.
-            AND (run.take_in OR job.status_id <> 1)
-            AND NOT EXISTS (
-                SELECT FROM orca.reconcile_run AS other
-                WHERE other.state = 'running' AND other.orca_archive_location = run.orca_archive_location
-            )
-        ) OR (
             run.state = 'running'
-            AND NOT EXISTS (
-                SELECT FROM pg_locks
-                WHERE locktype = 'advisory' AND granted AND classid = 1330791233 AND objid = run.id AND objsubid = 2
-                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            OR (
+                run.state = 'queued' AND run.not_before <= now()
+                -- A job that another program is still staging waits until it says `staged`.
+                AND (run.take_in OR job.status_id <> 1)
+                AND NOT EXISTS (
+                    SELECT FROM orca.reconcile_run AS other
+                    WHERE other.state = 'running' AND other.orca_archive_location = run.orca_archive_location
+                )
             )
+        )
+        -- Whoever hands a run back holds its lock a little longer.
+        AND NOT EXISTS (
+            SELECT FROM pg_locks
+            WHERE locktype = 'advisory' AND granted AND classid = 1330791233 AND objid = run.id AND objsubid = 2
+              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         )
     ORDER BY run.id
     FOR UPDATE OF run SKIP LOCKED
@@ -38,7 +40,8 @@ RETURNING run.id, run.job_id, run.orca_archive_location, job.inventory_creation_
           pg_try_advisory_lock(1330791233, CAST(run.id AS int4)) AS leased;
 
 -- name: release
-SELECT pg_advisory_unlock_all();
+-- And tell the others, who may wait for this archive location, or for the run that was handed back.
+SELECT pg_advisory_unlock_all(), pg_notify('reconcile_run', 'free');
 
 -- name: save_progress
 INSERT INTO orca.reconcile_progress (run_id, phase, done, total, unit) VALUES (:run_id, :phase, :done, :total, :unit)
@@ -55,7 +58,7 @@ FROM orca.reconcile_run AS run JOIN orca.reconcile_manifest AS manifest USING (j
 WHERE run.id = :run_id AND run.attempt = :attempt;
 
 -- name: mark_staged
-UPDATE orca.reconcile_manifest SET staged_at = now(), inventory_objects = :inventory_objects WHERE job_id = :job_id;
+UPDATE orca.reconcile_manifest SET staged_at = clock_timestamp(), inventory_objects = :inventory_objects WHERE job_id = :job_id;
 
 -- name: still_ours
 -- Hold the run's row until the transaction ends; no row when another runner has taken the run over.
@@ -63,7 +66,7 @@ SELECT reconcile FROM orca.reconcile_run WHERE id = :run_id AND state = 'running
 
 -- name: finish
 -- End this attempt, and only this one: a runner that was given up for dead changes nothing.
-UPDATE orca.reconcile_run SET state = CAST(:state AS text), ended_at = now(), error_message = :error_message
+UPDATE orca.reconcile_run SET state = CAST(:state AS text), ended_at = clock_timestamp(), error_message = :error_message
 WHERE id = :run_id AND state = 'running' AND attempt = :attempt AND (CAST(:state AS text) <> 'succeeded' OR NOT cancel_requested)
 RETURNING id;
 
@@ -74,6 +77,3 @@ SET state = 'queued', not_before = now() + make_interval(secs => :delay), failur
     error_message = :error_message
 WHERE id = :run_id AND state = 'running' AND attempt = :attempt
 RETURNING id;
-
--- name: wake
-SELECT pg_notify('reconcile_run', 'handed back');

@@ -7,13 +7,17 @@ import re
 import shutil
 from pathlib import Path
 
+import structlog
+
 from app.db.engine import Database
 from app.db.queries import Queries
-from app.db.retry import may_pass
+from app.jobs.reasons import unexplained
 
 SQL = Queries("app.jobs", "spool.sql")
 INTERVAL_S = 600.0
 _OURS = re.compile(r"run-\d+|[0-9a-f]{32}")  # what a run spills, and what is fetched of a manifest with that MD5
+
+log = structlog.get_logger()
 
 
 async def sweep(database: Database, spool: Path) -> None:
@@ -39,8 +43,8 @@ async def keep_sweeping(database: Database, spool: Path) -> None:
         try:
             await sweep(database, spool)
         except Exception as error:
-            if not may_pass(error):
-                raise
+            if unexplained(error):
+                log.exception("sweeping failed")
         await asyncio.sleep(INTERVAL_S)
 
 

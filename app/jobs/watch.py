@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from app.db.engine import Database
@@ -45,10 +46,11 @@ class Watch:
         heard = time.monotonic()
         while True:
             try:
-                await self.check()
-                if self._progress not in (None, saved):
-                    saved = self._progress
-                    await self._save(*saved)
+                async with asyncio.timeout(SILENCE_S):  # a connection may fall silent and never break
+                    await self.check()
+                    if self._progress not in (None, saved):
+                        saved = self._progress
+                        await self._save(*saved)
                 heard = time.monotonic()
             except Exception as error:
                 if not may_pass(error) or time.monotonic() - heard > SILENCE_S:

@@ -88,13 +88,11 @@ async def _stage(database: Database, run: Run, inventory: InventoryFiles, report
             if not (await connection.execute(SQL["has_staged"], ours)).scalar_one_or_none():
                 await staging.attach(connection, load)
             await set_status(connection, run.job_id, Status.STAGED)
-            goes_on = (await connection.execute(SQL["still_ours"], ours)).scalar_one_or_none()
-            if goes_on is None:
-                raise RunLost(run.id, run.attempt)
+            goes_on = await _goes_on(connection, run)
             await connection.execute(SQL["mark_staged"], {"job_id": run.job_id, "inventory_objects": rows})
             if not goes_on:
                 await finish(connection, run)
-            return bool(goes_on)
+            return goes_on
 
     return rows if await retrying(publish_rows) else None
 
@@ -102,6 +100,7 @@ async def _stage(database: Database, run: Run, inventory: InventoryFiles, report
 async def _compare(database: Database, settings: Settings, run: Run, engine: Engine, report: Report) -> None:
     async with database.transaction() as connection:
         await set_status(connection, run.job_id, Status.GENERATING_REPORTS)
+        await _goes_on(connection, run)
     comparison = Comparison(
         job_id=run.job_id,
         archive_location=run.orca_archive_location,
@@ -121,6 +120,18 @@ async def _compare(database: Database, settings: Settings, run: Run, engine: Eng
     counted = await publish(database, comparison, engine, thresholds, report, succeed)
     ROWS_COMPARED.labels(engine.name, "inventory").inc(counted.inventory_objects)
     ROWS_COMPARED.labels(engine.name, "catalog").inc(counted.catalog_files)
+
+
+async def _goes_on(connection: AsyncConnection, run: Run) -> bool:
+    """Hold the run's row until the transaction ends, and tell whether it is to reconcile once it has staged.
+
+    Raises `RunLost` when another runner has taken it over: what this one has written of the job then never was.
+    """
+    values = {"run_id": run.id, "attempt": run.attempt}
+    reconcile: bool | None = (await connection.execute(SQL["still_ours"], values)).scalar_one_or_none()
+    if reconcile is None:
+        raise RunLost(run.id, run.attempt)
+    return reconcile
 
 
 async def finish(

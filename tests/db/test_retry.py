@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+
+import adbc_driver_manager as adbc
+import pytest
 from asyncpg import DeadlockDetectedError
 from sqlalchemy.exc import DBAPIError
 
 from app.db.retry import may_pass, sqlstate
+
+STATUS = adbc.AdbcStatusCode.IO
 
 
 def test_an_sqlstate_is_found_beneath_what_others_made_of_it() -> None:
@@ -15,6 +22,24 @@ def test_an_sqlstate_is_found_beneath_what_others_made_of_it() -> None:
     told.__cause__ = wrapped
     assert [sqlstate(error) for error in (deadlock, wrapped, told)] == ["40P01"] * 3
     assert may_pass(told)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        OSError(errno.EHOSTUNREACH, "No route to host"),
+        ConnectionRefusedError(),
+        adbc.OperationalError("[libpq] Failed to connect: could not translate host name", status_code=STATUS),
+    ],
+)
+def test_a_server_that_cannot_be_reached_may_be_there_again(error: Exception) -> None:
+    """A container that is stopped loses its name as well."""
+    assert may_pass(error)
+
+
+def test_a_full_disk_does_not_pass() -> None:
+    assert not may_pass(OSError(errno.ENOSPC, "No space left on device"))
 
 
 def test_an_error_that_is_its_own_cause_has_none() -> None:

@@ -88,6 +88,17 @@ async def test_a_postgresql_that_is_stopped_and_started_again_is_waited_for(
         await scene.is_right()
 
 
+async def test_a_runner_stops_while_postgresql_is_away(own_server: Cluster, scenes: Scenes) -> None:
+    """It cannot hand its run back, and must not take another either once PostgreSQL is there again."""
+    scene = await scenes("duckdb", on=own_server)
+    async with scene.held_up(FETCHING), asyncio.timeout(60):
+        async with scene.runner():
+            await scene.stuck_at(FETCHING)
+            await asyncio.to_thread(own_server.stop, "immediate")
+        await asyncio.to_thread(own_server.start)
+    assert (await scene.finish()).attempt == 2
+
+
 async def test_rows_that_a_crash_takes_back_are_loaded_again(own_server: Cluster, scenes: Scenes) -> None:
     """PostgreSQL confirms that rows are loaded and then loses them, as with an asynchronous commit or standby."""
     for setting, value in [("synchronous_commit", "off"), ("wal_writer_delay", "10s"), ("bgwriter_lru_maxpages", "0")]:

@@ -183,6 +183,21 @@ async def test_a_running_job_is_cancelled_within_two_seconds(scenes: Scenes, eng
     await scene.is_void("cancelled")
 
 
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+async def test_a_job_says_when_it_ended(scenes: Scenes, engine: EngineName) -> None:
+    """And not when the transaction began that published it, which was before the comparison."""
+    scene = await scenes(engine)
+    async with scene.runner():
+        async with scene.held_up(PUBLISHING):
+            await scene.stuck_at(PUBLISHING)
+            meanwhile = await scene.do("SELECT clock_timestamp()")
+        job = await scene.ended()
+    assert job.end_time is not None
+    assert job.last_update == job.end_time > meanwhile
+    assert await scene.do("SELECT published_at FROM orca.reconcile_report") > meanwhile
+    assert await scene.do("SELECT ended_at FROM orca.reconcile_run") > meanwhile
+
+
 async def test_a_job_that_keeps_failing_ends_in_error(scenes: Scenes) -> None:
     scene = await scenes("duckdb")
     async with scene.runner():

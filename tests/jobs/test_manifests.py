@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from app.db.engine import Database
 from app.errors import EngineUnavailable, InventorySuperseded, JobEnded, JobRunning, NoSuchJob
+from app.jobs.claim import claimed
 from app.jobs.model import EngineChoice
 from app.jobs.requests import cancel, delete, request_reconcile, submit
 from app.jobs.runner import Runner
@@ -184,6 +185,30 @@ async def test_a_queued_job_is_cancelled_at_once(database: Database, settings: S
     assert not await Runner(database, settings).work_once()
     with pytest.raises(JobEnded):
         await cancel(database, job.id)
+
+
+async def test_what_is_asked_of_a_job_that_is_being_cancelled_is_refused(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    """Accepted, it would go the way of the run that is there."""
+    url = write(tmp_path, [row("a")])
+    job, _ = await submit(database, settings, manifest_url=url)
+    async with claimed(database):
+        await cancel(database, job.id)
+        with pytest.raises(JobRunning, match="being cancelled"):
+            await request_reconcile(database, settings, job.id)
+        with pytest.raises(JobRunning, match="being cancelled"):
+            await submit(database, settings, manifest_url=url, rerun=True)
+
+
+async def test_a_job_that_is_only_to_be_staged_goes_on_when_it_is_submitted_again(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    url = write(tmp_path, [row("a")])
+    job, _ = await submit(database, settings, manifest_url=url, reconcile=False)
+    await submit(database, settings, manifest_url=url, rerun=True)
+    assert await Runner(database, settings).work_once()
+    assert (await look(database, job)).status == "success"
 
 
 async def test_a_deleted_job_is_gone_with_its_reports(database: Database, settings: Settings, tmp_path: Path) -> None:

@@ -65,6 +65,15 @@ async def test_it_adds_up_all_three_reports(database: Database) -> None:
     assert set(deeper[1]) == {"a/", "a/b/", "a/b/c/", "a/c/", "", "x/"}
 
 
+async def test_days_are_written_alike_whatever_the_database_s_way_with_dates(database: Database) -> None:
+    job_id = await add_job(database)
+    await add_rows(database, job_id, "phantoms", [Row("k")])
+    german = Database.at(f"{database.url}&datestyle=German")
+    await publish(german, job_id)
+    await german.dispose()
+    assert list((await summary(database, job_id)).parts["day"]) == ["2024-05-20"]
+
+
 async def test_publishing_again_replaces_it(database: Database) -> None:
     job_id = await add_job(database)
     await add_rows(database, job_id, "phantoms", [Row("gone/1"), Row("gone/2")])
