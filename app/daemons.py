@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
+import socket
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +27,7 @@ app = typer.Typer()
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
 ) -> None:
     """Serve the HTTP API and work on jobs."""
     import uvicorn  # noqa: PLC0415  (the other commands start quicker without it)
@@ -37,10 +40,27 @@ def serve(
             f"Anybody who reaches {host} could read and change the reports: "
             "set RECONCILE_API_TOKENS or RECONCILE_OIDC_ISSUER, or listen on 127.0.0.1."
         )
+    _require_free(host, port)
+    settings.spool.mkdir(parents=True, exist_ok=True)
     logs.configure()
     api = create_app(settings)
+    # When it has stopped, uvicorn sends itself the signal again: to die of it would leave embedded PostgreSQL running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     gc.freeze()  # to look through all that was imported, for garbage, would keep everybody waiting for 0.1 s
-    uvicorn.run(api, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S)
+    try:
+        uvicorn.run(api, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S)
+    finally:
+        gc.unfreeze()  # what is frozen is leaked to DuckDB's eyes, which says so at length when Python ends
+
+
+def _require_free(host: str, port: int) -> None:
+    """See that there can be listened here: uvicorn would say it in its own way. Raises `Misconfigured`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise Misconfigured(f"Port {port} of {host} cannot be listened on: {why}.") from error
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -18,10 +19,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from app.errors import Misconfigured
 
+_HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d+)?")
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 """What only this machine reaches."""
 
@@ -73,7 +76,9 @@ class Settings(BaseSettings):
     max_exports: PositiveInt = Field(default=4, description="how many of them may be exports; each takes a connection")
     request_seconds: float = Field(default=30, gt=0, description="how long a request may take until its answer begins")
     stream_seconds: float = Field(default=3600, gt=0, description="how long an export or a stream of events may take")
-    grace_hours: float = Field(default=0, ge=0, description="findings this close to the inventory's time are pending")
+    grace_hours: float = Field(
+        default=0, ge=0, le=24 * 365 * 100, description="findings this close to the inventory's time are pending"
+    )
     shrunk_fraction: float = Field(
         default=0.2, ge=0, le=1, description="warn when an inventory has that fraction fewer objects than the last"
     )
@@ -83,7 +88,7 @@ class Settings(BaseSettings):
     refuse_suspicious: bool = Field(
         default=False, description="end such jobs, and those of empty inventories, in error unless they are forced"
     )
-    retention_days: PositiveInt = Field(default=30, description="how long jobs and their reports are kept")
+    retention_days: PositiveInt = Field(default=30, le=10**6, description="how long jobs and their reports are kept")
     memory_limit: ByteSize = Field(default=ByteSize(10**9), ge=10**8, description="what the duckdb engine may use")
     workers: PositiveInt = Field(default=1, description="how many runs one process works on at a time")
     spark_remote: str | None = Field(
@@ -96,9 +101,25 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        if url is None:
+            return None
+        if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("DATABASE_URL has to start with postgresql://")
+        # Whoever fails to read it later says which part of it, which may be one of the password.
+        try:
+            hosts = urlsplit(url.get_secret_value()).netloc.rpartition("@")[2]
+        except ValueError:
+            hosts = "?:?"
+        if not all(_HOST.fullmatch(host) for host in hosts.split(",")):
+            raise ValueError("DATABASE_URL cannot be read: percent-encode what is special in its user and password")
         return url
+
+    @field_validator("manifest_prefixes")
+    @classmethod
+    def _are_prefixes(cls, urls: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if not all(url.startswith(("s3://", "file:///")) for url in urls or ()):
+            raise ValueError("MANIFEST_PREFIXES have to start with s3:// or file:///")
+        return urls
 
     @model_validator(mode="after")
     def _names_an_issuer_to_trust(self) -> Self:
@@ -144,7 +165,16 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         faults = "; ".join(
-            ": ".join([*(f"RECONCILE_{str(place).upper()}" for place in e["loc"][:1]), e["msg"]])
-            for e in error.errors()
+            ": ".join([*(f"RECONCILE_{str(place).upper()}" for place in one["loc"][:1]), _what(one)])
+            for one in error.errors()
         )
         raise Misconfigured(faults) from error
+    except SettingsError as error:
+        name = next(iter(re.findall(r'"(\w+)"', str(error))), "")
+        raise Misconfigured(f"RECONCILE_{name.upper()}: it has to be JSON") from error
+
+
+def _what(error: ErrorDetails) -> str:
+    if error["type"] == "tuple_type":
+        return "it has to be a JSON list"
+    return str(error.get("ctx", {}).get("error", error["msg"]))

@@ -99,7 +99,15 @@ class Issuer:
             try:
                 self._keys = await self._fetch()
                 self._asked = self._fetched = time.monotonic()
-            except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, AttributeError) as error:
+            except (
+                httpx.HTTPError,
+                httpx.InvalidURL,
+                TimeoutError,
+                ValueError,
+                KeyError,
+                TypeError,
+                AttributeError,
+            ) as error:
                 # Keys that are known go on to serve while the issuer is away.
                 self._asked = time.monotonic()
                 log.warning("the issuer's keys cannot be fetched", issuer=self._url, reason=repr(error))

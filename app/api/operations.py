@@ -10,6 +10,7 @@ from app.api.documented import problems
 from app.api.parameters import database_of
 from app.api.shape import Shape
 from app.db.migrations import is_migrated
+from app.db.unready import NOT_MIGRATED
 from app.errors import DatabaseNotReady
 
 router = APIRouter(tags=["operations"])
@@ -27,15 +28,17 @@ class Ready(Shape):
     status: Literal["ready"] = "ready"
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def get_health() -> Alive:
     """Tell that the process is alive; nothing else is looked at."""
     return Alive()
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=problems(parameters=False, token=False))
 async def get_readiness(request: Request) -> Ready:
     """Tell whether the database is reachable and at the version that this service was written for."""
     if not await is_migrated(database_of(request)):
-        raise DatabaseNotReady("The database is not migrated for this version: run orca-reconcile migrate.")
+        raise DatabaseNotReady(NOT_MIGRATED)
     return Ready()

@@ -13,7 +13,8 @@ from starlette.routing import Match
 from starlette.types import ExceptionHandler
 
 from app.api.shape import Shape
-from app.db.retry import may_pass
+from app.db.retry import TIMED_OUT, may_pass, sqlstate
+from app.db.unready import unready
 from app.errors import (
     BadCursor,
     BadManifest,
@@ -121,6 +122,9 @@ def request_id(request: Request) -> str:
 
 def of_error(error: Exception, request_id: str) -> Problem:
     """Put any error in words for a client: our own by their text, a lost database as such, all others as a defect."""
+    error = unready(error) or error
+    if sqlstate(error) == TIMED_OUT:
+        error = TookTooLong("The database took longer over this than a request may take. Ask for less, or try again.")
     if not isinstance(error, ReconcileError) and may_pass(error):
         error = DatabaseNotReady("The database does not answer at the moment. Try again in a few seconds.")
     if not isinstance(error, ReconcileError) or type(error) not in STATUSES:

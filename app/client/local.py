@@ -15,6 +15,7 @@ from app.client.service import PAGE, Compare
 from app.db.engine import Database
 from app.db.migrations import is_migrated
 from app.db.opening import open_database
+from app.db.unready import NOT_MIGRATED
 from app.errors import DatabaseNotReady
 from app.jobs import requests, store
 from app.jobs.feed import Feed
@@ -44,7 +45,7 @@ class LocalService:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(open_database(settings))
             if not await is_migrated(database):
-                raise DatabaseNotReady("The database is not migrated for this version: run orca-reconcile migrate.")
+                raise DatabaseNotReady(NOT_MIGRATED)
             if work:
                 await stack.enter_async_context(Runner(database, settings))
             yield cls(database, settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from itertools import islice
 from typing import Annotated, Any
@@ -46,18 +46,21 @@ def report(
 
     async def run() -> int:
         async with service_at(url) as service:
-            lines = _lines(service, job, kind, limit)
-            if as_csv:
-                return await _print_csv(kind, lines)
-            if as_json:
-                return await _print_json(lines)
-            return await _print_table(kind, _lines(service, job, kind, (limit or SHOWN_ROWS) + 1), limit or SHOWN_ROWS)
+            shown = limit or SHOWN_ROWS
+            most = limit if as_csv or as_json else shown + 1
+            # Closed in any case: whoever reads our output may have seen enough of it.
+            async with aclosing(_lines(service, job, kind, most)) as lines:
+                if as_csv:
+                    return await _print_csv(kind, lines)
+                if as_json:
+                    return await _print_json(lines)
+                return await _print_table(kind, lines, shown)
 
     if asyncio.run(run()):
         raise typer.Exit(FOUND)
 
 
-async def _lines(service: Service, job: int, kind: str, limit: int | None) -> AsyncIterator[list[bytes]]:
+async def _lines(service: Service, job: int, kind: str, limit: int | None) -> AsyncGenerator[list[bytes]]:
     """Give the findings' JSON texts, some at a time, up to `limit` of them."""
     left = limit
     async with aclosing(service.findings(job, kind)) as chunks:

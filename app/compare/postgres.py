@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import bindparam
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.compare.engine import Comparison, Counted, Report
+from app.compare.engine import ALL_FIELDS, Comparison, Counted, Report
 from app.db.plans import Plan, nodes
 from app.db.queries import Queries
 from app.errors import StagedRowsLost
@@ -35,10 +35,11 @@ class PostgresEngine:
         staged = await staged_in(connection, archive_location=where, job_id=job_id)
         if self._staged_rows and not staged.own_rows:
             raise StagedRowsLost  # before each file of the catalog is written down as unequal
-        # PostgreSQL takes no parameters in CREATE TABLE AS, so the library writes the two values as literals.
+        # PostgreSQL takes no parameters in CREATE TABLE AS, so the library writes the values as literals.
         unequal = SQL.of_table("unequal", "the_partition", staged.table).bindparams(
             bindparam("archive_location", where, literal_execute=True),
             bindparam("job_id", job_id, literal_execute=True),
+            *(bindparam(name, name in comparison.compared_fields, literal_execute=True) for name in ALL_FIELDS),
         )
         (explained,) = (await connection.execute(unequal)).scalar_one()
         counted = _counted(explained["Plan"])

@@ -25,6 +25,6 @@ FULL JOIN (
 ) AS s3 ON s3.key_path = files.key_path
 WHERE files.key_path IS NULL
    OR s3.key_path IS NULL
-   OR files.size_in_bytes <> s3.size_in_bytes
-   OR files.storage_class_id IS DISTINCT FROM s3.class_id
-   OR (files.etag <> s3.etag AND btrim(files.etag, '"') <> btrim(s3.etag, '"'));
+   OR (:size_in_bytes AND files.size_in_bytes <> s3.size_in_bytes)
+   OR (:storage_class AND files.storage_class_id IS DISTINCT FROM s3.class_id)
+   OR (:etag AND files.etag <> s3.etag AND btrim(files.etag, '"') <> btrim(s3.etag, '"'));

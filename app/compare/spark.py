@@ -16,7 +16,7 @@ from pyspark.sql.connect import functions as F  # noqa: N812  (as Spark's docume
 from pyspark.sql.connect.session import SparkSession
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.compare.engine import Comparison, Counted, Report
+from app.compare.engine import ALL_FIELDS, Comparison, Counted, Report
 from app.compare.handing import BATCH_ROWS, Handing
 from app.compare.spark_catalog import JdbcCatalog
 from app.compare.spark_cluster import Cluster
@@ -97,7 +97,7 @@ class SparkEngine:
         ):
             try:
                 await cluster.run("verifying", inventory.verify)
-                differences = await cluster.run("comparing", partial(_compare, cluster, inventory, catalog))
+                differences = await cluster.run("comparing", partial(_compare, cluster, inventory, catalog, comparison))
                 counted = differences.counted
                 if not differences.agree:
                     # Work that was repeated after a worker was lost may have been counted twice.
@@ -155,12 +155,15 @@ class SparkEngine:
         return InventoryFiles(self.located.manifest.model_copy(update={"files": tuple(files)}), paths)
 
 
-def _compare(cluster: Cluster, inventory: ClusterInventory, catalog: JdbcCatalog, spark: SparkSession) -> _Found:
+def _compare(
+    cluster: Cluster, inventory: ClusterInventory, catalog: JdbcCatalog, comparison: Comparison, spark: SparkSession
+) -> _Found:
     """Join both sides, and leave the differences on the workers' disks."""
     one = F.count(F.lit(1)).alias("rows")
     _in_s3(spark, inventory).observe("s3", one).createOrReplaceTempView("s3")
     catalog.rows(spark).observe("catalog", one).createOrReplaceTempView("catalog")
-    rows = spark.sql(SQL["differences"].text).withColumn("part", F.spark_partition_id())
+    compared = {name: name in comparison.compared_fields for name in ALL_FIELDS}
+    rows = spark.sql(SQL["differences"].text, compared).withColumn("part", F.spark_partition_id())
     rows.persist(StorageLevel.DISK_ONLY)
     cluster.keep(rows)
     # Not as SQL: what is observed comes back to the client with such a query alone.

@@ -10,11 +10,6 @@ RETURN raise_error('fault in ' || input_file_name() || ': ' || message);
 CREATE OR REPLACE TEMPORARY FUNCTION strlen(text STRING) RETURNS BIGINT
 RETURN octet_length(text);
 
--- name: isfinite
--- Spark has no infinite times, but years of more than four digits, which nothing behind it can take.
-CREATE OR REPLACE TEMPORARY FUNCTION isfinite(time TIMESTAMP) RETURNS BOOLEAN
-RETURN time BETWEEN TIMESTAMP '0001-01-01 00:00:00Z' AND TIMESTAMP '9999-12-31 23:59:59.999999Z';
-
 -- name: regexp_matches
 CREATE OR REPLACE TEMPORARY FUNCTION regexp_matches(text STRING, pattern STRING) RETURNS BOOLEAN
 RETURN text RLIKE pattern;
@@ -92,9 +87,9 @@ FROM (SELECT *, xxhash64(key_path) AS place FROM catalog) AS catalog
 FULL JOIN s3 ON s3.place = catalog.place AND s3.key_path = catalog.key_path
 WHERE catalog.key_path IS NULL
    OR s3.key_path IS NULL
-   OR catalog.etag <> s3.etag
-   OR catalog.size_in_bytes <> s3.size_in_bytes
-   OR catalog.storage_class <> s3.storage_class;
+   OR (:etag AND catalog.etag <> s3.etag)
+   OR (:size_in_bytes AND catalog.size_in_bytes <> s3.size_in_bytes)
+   OR (:storage_class AND catalog.storage_class <> s3.storage_class);
 
 -- name: listed_as_latest
 -- The files that list a key as latest.

@@ -100,11 +100,12 @@ class Reader:
         return await asyncpg.connect(
             self.url,
             timeout=CONNECT_TIMEOUT_S,
-            command_timeout=STATEMENT_TIMEOUT_S,
             max_cached_statement_lifetime=0,
             server_settings={
                 "application_name": "orca-reconcile reader",
                 "timezone": "UTC",
                 "plan_cache_mode": self.plans,
+                # PostgreSQL's own: by one of the client's the statement would go on there, and be sent once more.
+                "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
             },
         )

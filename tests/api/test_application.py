@@ -96,6 +96,7 @@ async def test_an_answer_that_had_begun_is_cut_short() -> None:
 async def test_health_and_readiness(client: httpx.AsyncClient, database: Database) -> None:
     assert (await client.get("/healthz")).json() == {"status": "alive"}
     assert (await client.get("/readyz")).json() == {"status": "ready"}
+    assert [(await client.head(path)).status_code for path in ("/healthz", "/readyz")] == [200, 200]
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE orca.reconcile_service_version SET version_num = '0000'"))
     problem = problem_of(await client.get("/readyz"), 503, "database-unavailable")
@@ -110,6 +111,40 @@ async def test_without_a_database_it_is_alive_but_not_ready(app: FastAPI, client
         assert (await client.get("/healthz")).status_code == 200
         for path in ("/readyz", "/jobs", "/reports/1/orphans"):
             problem_of(await client.get(path), 503, "database-unavailable")
+
+
+@pytest.mark.parametrize(
+    ("user", "name", "detail"),
+    [("postgres", "nowhere", "does not exist"), ("nobody", "postgres", "refuses the login")],
+)
+async def test_a_database_that_cannot_be_used_is_said_to_be_so(
+    app: FastAPI,
+    client: httpx.AsyncClient,
+    server: Server,
+    logged: list[EventDict],
+    user: str,
+    name: str,
+    detail: str,
+) -> None:
+    database = app.state.database = Database.at(server.url(name, user))
+    async with Reader.at(server.url(name, user)) as reader:
+        app.state.reader = reader
+        for path in ("/readyz", "/jobs", "/reports/1/orphans"):
+            assert detail in problem_of(await client.get(path), 503, "database-unavailable")["detail"]
+    await database.dispose()
+    assert {line["log_level"] for line in logged} == {"warning"}
+
+
+async def test_before_the_migration_each_page_says_what_to_do(
+    app: FastAPI, client: httpx.AsyncClient, server: Server
+) -> None:
+    database = app.state.database = Database.at(server.url())
+    async with Reader.at(server.url()) as reader:
+        app.state.reader = reader
+        for path in ("/readyz", "/jobs", "/reports/1/orphans"):
+            problem = problem_of(await client.get(path), 503, "database-unavailable")
+            assert "orca-reconcile migrate" in problem["detail"]
+    await database.dispose()
 
 
 async def test_a_page_survives_the_loss_of_its_connection(client: httpx.AsyncClient, database: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from pathlib import Path
 
@@ -55,6 +56,14 @@ def test_it_starts_without_its_database_and_survives_its_loss(tmp_path: Path) ->
     failed = [line for line in lines if line["event"] == "request failed"]
     assert failed
     assert all(line["request_id"] and line["level"] == "warning" for line in failed), "expected, and no defect"
+
+
+def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = command("serve", "--port", str(port), RECONCILE_DATA_DIR=str(tmp_path))
+    assert refused.returncode == 2
+    assert refused.stderr.strip().endswith(f"Port {port} of 127.0.0.1 cannot be listened on: Address already in use.")
 
 
 def test_beyond_loopback_it_does_not_start_for_anybody(tmp_path: Path) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
 
 import pytest
 
 from app.db.engine import Database
 from app.reports.findings import ORPHANS
 from tests.commands.conftest import Place
-from tests.reports.published import CREATED, CREATED_MS, add_job, publish
-from tests.support.service import command
+from tests.reports.published import CREATED, CREATED_MS, Row, add_job, add_rows, publish
+from tests.support.service import COMMAND, command
 
 
 def ran(place: Place, *arguments: str) -> tuple[int, str, str]:
@@ -50,6 +52,24 @@ async def test_a_report_without_findings_ends_with_0(place: Place, database: Dat
     assert ran(place, "report", str(job), "phantoms", "--json")[:2] == (0, "")
     header = ran(place, "report", str(job), "orphans", "--csv")
     assert (header[0], header[1].replace('"', "").strip()) == (0, ",".join(ORPHANS.columns))
+
+
+async def test_a_reader_who_has_seen_enough_is_no_fault(place: Place, database: Database) -> None:
+    job = await add_job(database)
+    await add_rows(database, job, "orphans", [Row(f"{number:05}" + "x" * 900) for number in range(400)])
+    await publish(database, job)
+    with subprocess.Popen(
+        [*COMMAND, "report", str(job), "orphans", "--json", *place.arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **place.environment},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 async def test_what_changed(place: Place, jobs: list[int]) -> None:

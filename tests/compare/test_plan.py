@@ -71,7 +71,9 @@ async def test_staged_rows_are_compared_and_counted_by_one_parallel_full_join(da
         unequal = SQL.of_table("unequal", "the_partition", PARTITION).text
         create = unequal[unequal.index("CREATE TEMPORARY") :]
         explained = text("EXPLAIN (COSTS OFF) " + create).bindparams(
-            bindparam("archive_location", BUCKET, literal_execute=True), bindparam("job_id", job, literal_execute=True)
+            bindparam("archive_location", BUCKET, literal_execute=True),
+            bindparam("job_id", job, literal_execute=True),
+            *(bindparam(name, True, literal_execute=True) for name in ALL_FIELDS),
         )
         plan = "\n".join((await connection.execute(explained)).scalars())
         counted = await PostgresEngine(None).fill(connection, comparison(job), lambda *_: None)

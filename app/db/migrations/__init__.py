@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, text
 
 from app.db.engine import Database
@@ -45,13 +46,18 @@ def run_script(connection: Connection, name: str) -> None:
 async def upgrade(database: Database) -> None:
     """Bring the database to the newest version, in one transaction that waits its turn behind another migrator.
 
-    Raises `DatabaseNotReady` where PostgreSQL is older than `OLDEST_POSTGRESQL`.
+    Raises `DatabaseNotReady` where PostgreSQL is older than `OLDEST_POSTGRESQL`, or the database newer than this code.
     """
     config = _config()
 
     def run(connection: Connection) -> None:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise DatabaseNotReady(
+                "The database is at a version that this program does not know: use the newer program that migrated it."
+            ) from error
 
     async with database.transaction() as connection:
         server = (await connection.execute(text(SERVER))).one()
