@@ -165,7 +165,7 @@ async def cancel_job(request: Request, job_id: JobId) -> JobAnswer:
 
 @router.delete("/{id}", status_code=204, responses=problems(NoSuchJob, JobRunning))
 async def delete_job(request: Request, job_id: JobId) -> None:
-    """Delete a job that has ended, and its reports with it."""
+    """Delete a job that has ended, and its reports with it; where that took too long, ask again, and it goes on."""
     await requests.delete(database_of(request), job_id)
 
 

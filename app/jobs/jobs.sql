@@ -11,13 +11,16 @@ ORDER BY inventory_creation_time DESC, id DESC
 LIMIT :limit;
 
 -- name: lock_job
--- What decides whether and how a job may be run, held until the request is committed.
-SELECT job.orca_archive_location, job.status_id, manifest.manifest_url IS NOT NULL AS has_manifest, manifest.size_in_bytes,
-       manifest.inventory_objects, manifest.staged_at IS NOT NULL AS was_staged
+SELECT id FROM orca.reconcile_job WHERE id = :job_id FOR NO KEY UPDATE;
+
+-- name: locked_job
+-- What decides whether and how a job may be run.
+SELECT job.orca_archive_location, job.status_id, job.error_message,
+       manifest.manifest_url IS NOT NULL AS has_manifest, manifest.size_in_bytes, manifest.inventory_objects,
+       manifest.staged_at IS NOT NULL AS was_staged
 FROM orca.reconcile_job AS job
 LEFT JOIN orca.reconcile_manifest AS manifest ON manifest.job_id = job.id
-WHERE job.id = :job_id
-FOR NO KEY UPDATE OF job;
+WHERE job.id = :job_id;
 
 -- name: lock_manifest
 -- One caller at a time decides who has a manifest.
@@ -70,22 +73,6 @@ UPDATE orca.reconcile_run SET state = 'cancelled', ended_at = now(), error_messa
 
 -- name: ask_to_cancel
 UPDATE orca.reconcile_run SET cancel_requested = true WHERE id = :run_id;
-
--- name: delete_phantoms
-DELETE FROM orca.reconcile_phantom_report WHERE job_id = :job_id;
-
--- name: delete_orphans
-DELETE FROM orca.reconcile_orphan_report WHERE job_id = :job_id;
-
--- name: delete_mismatches
-DELETE FROM orca.reconcile_catalog_mismatch_report WHERE job_id = :job_id;
-
--- name: delete_staged
--- Rows that are still staged refer to their job where ORCA made the partition.
-DELETE FROM orca.reconcile_s3_object WHERE orca_archive_location = :archive_location AND job_id = :job_id;
-
--- name: delete_job
-DELETE FROM orca.reconcile_job WHERE id = :job_id;
 
 -- name: wake
 -- Runners listen, and look for themselves every few seconds in case they did not hear.

@@ -16,8 +16,9 @@ from app.errors import (
     OtherArchiveLocation,
 )
 from app.inventory.storage import read_manifest
+from app.jobs.deletion import WITHDRAWN, delete_withdrawn, withdraw
 from app.jobs.model import EngineChoice, EngineName, Job, Requester
-from app.jobs.store import INT8_MAX, SQL, Status, get_job, set_status
+from app.jobs.store import INT8_MAX, SQL, Status, get_job, lock_job, set_status
 from app.settings import Settings
 
 
@@ -147,23 +148,25 @@ async def cancel(database: Database, job_id: int) -> Job:
 
 
 async def delete(database: Database, job_id: int) -> None:
-    """Delete a job and its reports. Raises `NoSuchJob`, `JobRunning`."""
+    """Delete a job, its reports and its staged rows; asked again after it was cut off, it goes on.
+
+    Raises `NoSuchJob`, `JobRunning`.
+    """
     async with database.transaction() as connection:
         job = await _lock(connection, job_id)
         if (await connection.execute(SQL["live_run"], {"job_id": job_id})).one_or_none() is not None:
             raise JobRunning(f"Job {job_id} is queued or running: cancel it first.")
-        where = {"archive_location": job.orca_archive_location, "job_id": job_id}
-        if (await connection.execute(SQL["staged_sample"], where)).scalar_one_or_none() == job_id:
-            await connection.execute(SQL["delete_staged"], where)
-        for statement in ("delete_phantoms", "delete_orphans", "delete_mismatches", "delete_job"):
-            await connection.execute(SQL[statement], {"job_id": job_id})
+        await withdraw(connection, job_id)
+    if not await delete_withdrawn(database, job_id, job.orca_archive_location):
+        raise JobRunning(f"Job {job_id} was asked for again while it was being deleted, and stays.")
 
 
 async def _lock(connection: AsyncConnection, job_id: int) -> Row[tuple[object, ...]]:
-    """Hold the job's row, so that requests for one job come one after the other. Raises `NoSuchJob`."""
+    """Hold the job, and look at it. Raises `NoSuchJob`."""
     row = None
     if 0 < job_id <= INT8_MAX:
-        row = (await connection.execute(SQL["lock_job"], {"job_id": job_id})).one_or_none()
+        await lock_job(connection, job_id)
+        row = (await connection.execute(SQL["locked_job"], {"job_id": job_id})).one_or_none()
     if row is None:
         raise NoSuchJob(job_id)
     return row
@@ -218,7 +221,9 @@ async def _queue(
 
 
 async def _ensure_staged(connection: AsyncConnection, job_id: int, job: Row[tuple[object, ...]]) -> None:
-    """See that the staged rows are this job's own. Raises `InventorySuperseded`, `NotStaged`."""
+    """See that the staged rows are this job's own, and all of them. Raises `InventorySuperseded`, `NotStaged`."""
+    if job.error_message == WITHDRAWN:
+        raise NotStaged(f"Job {job_id} is being deleted with what was staged of it: stage its inventory again.")
     where = {"archive_location": job.orca_archive_location, "job_id": job_id}
     owner = (await connection.execute(SQL["staged_sample"], where)).scalar_one_or_none()
     if owner == job_id:

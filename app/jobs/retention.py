@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from app.db.queries import Queries
 from app.db.retry import may_pass
+from app.jobs.deletion import delete_withdrawn, withdraw
+from app.jobs.store import lock_job
 
 SQL = Queries("app.jobs", "retention.sql")
-ROWS_AT_A_TIME = 20_000
 INTERVAL_S = 3600.0
 
 log = structlog.get_logger()
@@ -31,20 +33,16 @@ class Expired:
 async def expired(database: Database, days: int) -> list[Expired]:
     """Find the jobs that nobody has touched for `days`, and that nothing needs any more."""
     async with database.reading() as connection:
-        rows = await connection.execute(SQL["expired"], {"days": days})
-        return [Expired(*row) for row in rows]
+        return await _expired(connection, days)
 
 
 async def purge(database: Database, days: int) -> list[Expired]:
-    """Delete the expired jobs with their reports, and give those that were; none while another replica is at it.
-
-    A job's reports are withdrawn first, at once; the rows go in small transactions.
-    """
+    """Delete the expired jobs with their reports, and give those that were; none while another replica is at it."""
     async with database.reading() as connection:
         if not (await connection.execute(SQL["only_one"])).scalar_one():
             return []
         try:
-            return [job for job in await expired(database, days) if await _delete(database, job.id)]
+            return [job for job in await expired(database, days) if await _delete(database, days, job)]
         finally:
             await connection.execute(SQL["release"])
 
@@ -62,17 +60,16 @@ async def keep_purging(database: Database, days: int) -> None:
         await asyncio.sleep(INTERVAL_S)
 
 
-async def _delete(database: Database, job_id: int) -> bool:
-    """Delete one job; tell whether it could be, since somebody may just have asked to run it again."""
+async def _expired(connection: AsyncConnection, days: int, job_id: int | None = None) -> list[Expired]:
+    rows = await connection.execute(SQL["expired"], {"days": days, "job_id": job_id})
+    return [Expired(*row) for row in rows]
+
+
+async def _delete(database: Database, days: int, job: Expired) -> bool:
+    """Delete one job; tell whether it is gone, since somebody may just have asked to run it again."""
     async with database.transaction() as connection:
-        if (await connection.execute(SQL["withdraw"], {"job_id": job_id})).one_or_none() is None:
+        await lock_job(connection, job.id)
+        if not await _expired(connection, days, job.id):
             return False
-    for report in ("some_phantoms", "some_orphans", "some_mismatches"):
-        deleted = ROWS_AT_A_TIME
-        while deleted == ROWS_AT_A_TIME:
-            async with database.transaction() as connection:
-                result = await connection.execute(SQL[report], {"job_id": job_id, "rows": ROWS_AT_A_TIME})
-                deleted = result.rowcount
-    async with database.transaction() as connection:
-        await connection.execute(SQL["job"], {"job_id": job_id})
-    return True
+        await withdraw(connection, job.id)
+    return await delete_withdrawn(database, job.id, job.orca_archive_location)

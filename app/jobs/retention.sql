@@ -7,10 +7,11 @@ SELECT pg_advisory_unlock(hashtextextended('orca-reconcile purge', 0));
 
 -- name: expired
 -- Jobs that nobody has touched for so long, but for the newest success of each archive location, for those with work to do,
--- and for those whose rows are staged: ORCA's partitions refer to their job.
+-- and for those whose rows are staged: ORCA's partitions refer to their job. All of them, or only one if it is one.
 SELECT job.id, job.orca_archive_location, job.inventory_creation_time
 FROM orca.reconcile_job AS job
-WHERE job.last_update < now() - make_interval(days => :days)
+WHERE (CAST(:job_id AS int8) IS NULL OR job.id = :job_id)
+  AND job.last_update < now() - make_interval(days => :days)
   AND NOT EXISTS (
       SELECT FROM orca.reconcile_run AS run WHERE run.job_id = job.id AND run.state IN ('queued', 'running')
   )
@@ -24,33 +25,3 @@ WHERE job.last_update < now() - make_interval(days => :days)
       WHERE staged.orca_archive_location = job.orca_archive_location LIMIT 1
   )
 ORDER BY job.id;
-
--- name: withdraw
--- Take the reports of a job away at once, so that nobody reads a part of them while they are being deleted.
-WITH job AS (
-    UPDATE orca.reconcile_job SET status_id = 4, error_message = 'purged', end_time = now()
-    WHERE id = :job_id
-      AND NOT EXISTS (SELECT FROM orca.reconcile_run WHERE job_id = :job_id AND state IN ('queued', 'running'))
-    RETURNING id
-), report AS (
-    DELETE FROM orca.reconcile_report WHERE job_id = :job_id
-)
-SELECT id FROM job;
-
--- name: some_phantoms
-DELETE FROM orca.reconcile_phantom_report WHERE ctid = ANY (
-    ARRAY(SELECT ctid FROM orca.reconcile_phantom_report WHERE job_id = :job_id LIMIT :rows)
-);
-
--- name: some_orphans
-DELETE FROM orca.reconcile_orphan_report WHERE ctid = ANY (
-    ARRAY(SELECT ctid FROM orca.reconcile_orphan_report WHERE job_id = :job_id LIMIT :rows)
-);
-
--- name: some_mismatches
-DELETE FROM orca.reconcile_catalog_mismatch_report WHERE ctid = ANY (
-    ARRAY(SELECT ctid FROM orca.reconcile_catalog_mismatch_report WHERE job_id = :job_id LIMIT :rows)
-);
-
--- name: job
-DELETE FROM orca.reconcile_job WHERE id = :job_id;

@@ -59,6 +59,14 @@ async def list_jobs(
     return [_job(row) for row in rows.mappings()]
 
 
+async def lock_job(connection: AsyncConnection, job_id: int) -> None:
+    """Hold a job until the transaction ends, if there is one, so that all who change it come one after the other.
+
+    What holds of it is for a later statement to ask: this one may have waited, and saw what was true before it did.
+    """
+    await connection.execute(SQL["lock_job"], {"job_id": job_id})
+
+
 async def set_status(connection: AsyncConnection, job_id: int, status: Status, message: str | None = None) -> None:
     """Write a job's status as ORCA does: an end has its time, an error its message."""
     await connection.execute(

@@ -16,6 +16,7 @@ from starlette.types import Message
 
 from app.api import events
 from app.db.engine import Database
+from app.jobs.deletion import WITHDRAWN
 from app.settings import Settings
 from tests.api.problem import problem_of
 from tests.api.test_events import ended_job
@@ -59,6 +60,23 @@ async def test_a_request_that_takes_too_long_ends(client: httpx.AsyncClient, dat
         )
         while (await connection.execute(sleeping)).scalar_one():
             await asyncio.sleep(0.05)
+
+
+async def test_a_deletion_that_takes_too_long_has_made_progress(client: httpx.AsyncClient, database: Database) -> None:
+    job_id = await add_job(database)
+    await add_rows(database, job_id, "phantoms", [Row("1"), Row("2")])
+    await add_rows(database, job_id, "orphans", [Row("3")])
+    await publish(database, job_id)
+    async with database.engine.connect() as holder:
+        await holder.execute(text("LOCK TABLE orca.reconcile_orphan_report IN SHARE MODE"))
+        problem_of(await client.delete(f"/jobs/{job_id}"), 503, "took-too-long")
+        await holder.rollback()
+    left = (await client.get(f"/jobs/{job_id}")).json()
+    assert (left["status"], left["errorMessage"], left["reportTotals"]) == ("error", WITHDRAWN, None)
+    async with database.reading() as connection:
+        assert not await connection.scalar(text("SELECT count(*) FROM orca.reconcile_phantom_report"))
+    assert (await client.delete(f"/jobs/{job_id}")).status_code == 204
+    problem_of(await client.get(f"/jobs/{job_id}"), 404, "no-such-job")
 
 
 async def test_a_body_that_never_comes_ends_too(app: FastAPI) -> None:

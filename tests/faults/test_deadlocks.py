@@ -9,16 +9,12 @@ from app.jobs.model import EngineName
 from app.jobs.store import SQL
 from tests.faults.conftest import Scenes
 from tests.faults.scene import PUBLISHING, Scene
+from tests.support.traces import WAITING_FOR_A_ROW
 
 FIRST_REPORT = "orca.reconcile_phantom_report"  # a run writes to it before it comes to where it is held up
 BOTH = pytest.mark.parametrize("engine", ["duckdb", "postgres"])
 # Whose wait comes to an end first is whom PostgreSQL looks at, and stops: the run, once there is a circle to be found.
 PATIENT_S = 3
-WAITS_FOR_A_ROW = """
-    SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted AND pid IN (
-        SELECT pid FROM pg_stat_activity WHERE datname = current_database()
-    )
-"""
 
 
 async def be_patient(scene: Scene) -> None:
@@ -59,7 +55,7 @@ async def test_a_request_that_comes_while_the_job_is_being_ended_makes_no_deadlo
         async with scene.held_up(PUBLISHING):
             await scene.stuck_at(PUBLISHING)
             await request.execute(SQL["lock_job"], {"job_id": scene.job.id})
-        await scene.until(WAITS_FOR_A_ROW)
+        await scene.until(WAITING_FOR_A_ROW)
         live = (await request.execute(SQL["live_run"], {"job_id": scene.job.id})).one()
         assert live.state == "running"
         await request.rollback()

@@ -1,47 +1,21 @@
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
+import pytest
 from sqlalchemy import text
 
 from app.db.engine import Database
+from app.jobs.deletion import withdraw
+from app.jobs.requests import request_reconcile, submit
 from app.jobs.retention import expired, purge
-
-JOB = """
-    INSERT INTO orca.reconcile_job (orca_archive_location, status_id, inventory_creation_time, start_time, last_update)
-    VALUES (:bucket, :status, now() - make_interval(days => :days), now(), now() - make_interval(days => :days))
-    RETURNING id
-"""
-ORPHANS = """
-    INSERT INTO orca.reconcile_orphan_report
-    SELECT :job, number::text, '""', now(), 0, '' FROM generate_series(1, :rows) AS number
-"""
-REPORT = """
-    INSERT INTO orca.reconcile_report VALUES
-        (:job, now(), 'duckdb', now(), 0, 0, '{}', '{}', 0, :rows, 0, 0, 0, 0, 0, 0, 0)
-"""
-RUN = """
-    INSERT INTO orca.reconcile_run (job_id, orca_archive_location, engine, reconcile, take_in)
-    VALUES (:job, 'b', 'duckdb', true, true)
-"""
-PARTITION = """
-    CREATE TABLE orca.reconcile_s3_object_b PARTITION OF orca.reconcile_s3_object (PRIMARY KEY (key_path)) FOR VALUES IN ('b')
-"""
-STAGED = """
-    INSERT INTO orca.reconcile_s3_object SELECT :job, 'b', number::text, '""', now(), 0, '', false
-    FROM generate_series(1, :rows) AS number
-"""
-
-
-async def do(database: Database, statement: str, **values: object) -> int:
-    async with database.transaction() as connection:
-        result = await connection.execute(text(statement), values)
-        return int(result.scalar_one()) if result.returns_rows else 0
-
-
-async def job(database: Database, days: int, status: int = 5, bucket: str = "b", orphans: int = 3) -> int:
-    number = await do(database, JOB, bucket=bucket, status=status, days=days)
-    await do(database, ORPHANS, job=number, rows=orphans)
-    await do(database, REPORT, job=number, rows=orphans)
-    return number
+from app.jobs.runner import Runner
+from app.settings import Settings
+from tests.support.archive import published
+from tests.support.manifests import look, row, run, write
+from tests.support.old_jobs import MANIFEST, RUN, come_between, do, job, stage, until
+from tests.support.traces import UNBALANCED, WAITING, WAITING_FOR_A_ROW
 
 
 async def test_old_jobs_go_and_what_is_needed_stays(database: Database) -> None:
@@ -62,16 +36,14 @@ async def test_old_jobs_go_and_what_is_needed_stays(database: Database) -> None:
 async def test_a_job_whose_rows_are_staged_stays(database: Database) -> None:
     staged = await job(database, 60)
     await job(database, 40)
-    await do(database, PARTITION)
-    await do(database, STAGED, job=staged, rows=2)
+    await stage(database, staged, 2)
     assert await purge(database, 30) == []
 
 
 async def test_many_reports_are_purged_without_a_look_at_the_staged_rows(database: Database) -> None:
     jobs = [await job(database, 60, orphans=25_000) for _ in range(4)]
     newest = await job(database, 40)
-    await do(database, PARTITION)
-    await do(database, STAGED, job=newest, rows=10_000)
+    await stage(database, newest, 10_000)
     await do(database, "SELECT pg_stat_reset()::text IS NULL")
     assert [gone.id for gone in await purge(database, 30)] == jobs
     async with database.transaction() as connection:
@@ -88,3 +60,54 @@ async def test_one_replica_purges_at_a_time(database: Database) -> None:
         assert await purge(database, 30) == []
         await connection.execute(text("SELECT pg_advisory_unlock_all()"))
     assert len(await purge(database, 30)) == 1
+
+
+async def test_a_purge_that_was_cut_off_is_finished_by_the_next(database: Database) -> None:
+    old = await job(database, 60)
+    await job(database, 40)
+    async with database.transaction() as connection:
+        await withdraw(connection, old)
+    assert [gone.id for gone in await purge(database, 30)] == [old]
+
+
+@pytest.mark.parametrize("status", [1, 4])  # the first is being staged by another program, and its status stays
+async def test_a_job_that_was_asked_for_while_purge_waited_for_it_stays(
+    database: Database, settings: Settings, status: int
+) -> None:
+    old = await job(database, 60, status=status)
+    if status == 4:
+        await do(database, MANIFEST, job=old, rows=0)
+    async with database.engine.connect() as holder:
+        await holder.execute(text("LOCK TABLE orca.reconcile_run IN SHARE MODE"))
+        asking = asyncio.create_task(request_reconcile(database, settings, old))
+        await until(database, WAITING, table="orca.reconcile_run")
+        purging = asyncio.create_task(purge(database, 30))
+        await until(database, WAITING_FOR_A_ROW)
+        await holder.rollback()
+    assert (await asking).id == old
+    assert await purging == []
+    assert await do(database, "SELECT count(*) FROM orca.reconcile_run WHERE state = 'queued'") == 1
+    assert await do(database, "SELECT orphans FROM orca.reconcile_report") == 3
+
+
+@pytest.mark.parametrize("transactions", range(1, 9))
+async def test_what_is_published_while_the_job_is_being_purged_stays_whole(
+    database: Database, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transactions: int
+) -> None:
+    url = write(tmp_path, [row("a"), row("b"), row("c")])
+    old = await run(database, settings, url)
+    after_it = await job(database, 60, bucket="orca-archive")
+    await do(database, "UPDATE orca.reconcile_job SET last_update = now() - interval '90 days'")
+    monkeypatch.setattr("app.jobs.deletion.ROWS_AT_A_TIME", 1)
+
+    async def rerun() -> None:
+        assert (await submit(database, settings, manifest_url=url, rerun=True))[1]
+        assert await Runner(database, settings).work_once()
+
+    came_between = come_between(monkeypatch, transactions, rerun)
+    assert await purge(database, 30) == []
+    assert came_between()
+    assert (await look(database, old)).status == "success"
+    assert (await published(database, old.id)).orphans == {"a", "b", "c"}
+    assert await do(database, UNBALANCED) == 0
+    assert await do(database, f"SELECT count(*) FROM orca.reconcile_job WHERE id = {after_it}") == 1

@@ -1,4 +1,4 @@
-"""What PostgreSQL is asked of the work of others: who waits for a table, who is there, and what they left behind."""
+"""What PostgreSQL is asked of the work of others: who waits for a table or a row, who is there, and what they left behind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ WAITING = """
     SELECT count(*) FROM pg_locks AS lock JOIN pg_class AS held ON held.oid = lock.relation
     WHERE NOT lock.granted AND held.oid = CAST(:table AS regclass)
       AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+WAITING_FOR_A_ROW = """
+    SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted AND pid IN (
+        SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+    )
 """
 # Tests that run side by side share the server, and tables of cloned databases their numbers.
 HERE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
