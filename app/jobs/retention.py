@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from app.db.queries import Queries
-from app.db.retry import may_pass
 from app.jobs.deletion import delete_withdrawn, withdraw
+from app.jobs.reasons import unexplained
 from app.jobs.store import lock_job
 
 SQL = Queries("app.jobs", "retention.sql")
@@ -55,7 +55,7 @@ async def keep_purging(database: Database, days: int) -> None:
             if gone:
                 log.info("purged", jobs=[job.id for job in gone])
         except Exception as error:
-            if not may_pass(error):
+            if unexplained(error):
                 log.exception("purging failed")
         await asyncio.sleep(INTERVAL_S)
 
