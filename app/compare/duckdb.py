@@ -15,10 +15,11 @@ from app.catalog.read import Catalog
 from app.compare.digests import look_up
 from app.compare.engine import Comparison, Counted, Report
 from app.compare.handing import BATCH_ROWS, Handing
-from app.db.blocking import aside, in_thread
+from app.db.blocking import in_thread
 from app.db.duck import duckdb_aside
 from app.db.queries import Queries
 from app.inventory.relation import InventoryFiles
+from app.inventory.second_pass import second_pass
 from app.inventory.sql import UNQUOTED, over_raw
 from app.inventory.staged import StagedRows
 
@@ -85,7 +86,7 @@ class DuckdbEngine:
                     if reader.failure is not None:
                         # A stream that broke is the database's fault, whatever DuckDB makes of it.
                         raise reader.failure from error
-                raise await aside(inventory.explain, error) from error
+                raise await second_pass(inventory.explain, error) from error
         return counted
 
     async def explain_disagreement(self) -> Exception:
@@ -149,8 +150,8 @@ def _joined(memory: duckdb.DuckDBPyConnection) -> int:
 def _listed_twice(
     memory: duckdb.DuckDBPyConnection, inventory: InventoryFiles | StagedRows, query: str
 ) -> Exception | None:
-    found = memory.execute(SQL[query].text).fetchone()
-    return inventory.explain_duplicate(found[0]) if found else None
+    found = memory.execute(SQL[query].text).fetchall()
+    return inventory.explain_duplicate(memory, found[0][0]) if found else None
 
 
 def _named(storage_classes: Mapping[int, str]) -> Expression:

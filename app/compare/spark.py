@@ -22,13 +22,13 @@ from app.compare.spark_catalog import JdbcCatalog
 from app.compare.spark_cluster import Cluster
 from app.compare.spark_faults import DataFault, SparkUnavailable
 from app.compare.spark_inventory import ClusterInventory, over
-from app.db.blocking import aside
 from app.db.queries import Queries
 from app.errors import BadInventory
 from app.inventory.fetch import fetch, release
 from app.inventory.manifest import DataFile
 from app.inventory.relation import InventoryFiles
 from app.inventory.resolve import Found, find_files
+from app.inventory.second_pass import second_pass
 from app.inventory.storage import Located
 
 SQL = Queries("app.compare", "spark.sql")
@@ -121,11 +121,11 @@ class SparkEngine:
     async def _explain(self, fault: DataFault, found: Sequence[Found]) -> Exception:
         """Fetch the file that Spark speaks of, or one after the other, and find the first row that is at fault."""
         error = ValueError(fault.sentence)
-        unexplained = str(self._files((), ()).explain(error))
+        unexplained = str(await second_pass(self._files((), ()).explain, error))
         spoken_of = fault.file(found)
         for one in [spoken_of] if spoken_of else found:
             async with self._fetched([one.file]) as inventory:
-                explained = await aside(inventory.explain, error)
+                explained = await second_pass(inventory.explain, error)
             if str(explained) != unexplained:
                 return explained
         where = spoken_of.file.key if spoken_of else "The inventory"
@@ -139,7 +139,7 @@ class SparkEngine:
         names = await cluster.run("looking for a key", partial(inventory.listing, key=key))
         listing = [one.file for one in found if any(one.location.path in name for name in names)]
         async with self._fetched(listing) as fetched:
-            return await aside(fetched.explain_duplicate, key)
+            return await second_pass(fetched.explain_duplicate, key)
 
     @asynccontextmanager
     async def _fetched(self, files: Sequence[DataFile]) -> AsyncIterator[InventoryFiles]:

@@ -11,7 +11,6 @@ import duckdb
 import pyarrow as pa
 from duckdb import ColumnExpression, ConstantExpression, StarExpression
 
-from app.db.duck import open_duckdb
 from app.errors import BadInventory
 from app.inventory.formats import READERS
 from app.inventory.formats.reader import RAW, DataPath, Reader
@@ -30,7 +29,6 @@ _NOT_THE_DATA = (
 
 _NOT_THE_DATA_IN_WORDS = ("INTERRUPT Error", "Out of Memory Error", "INTERNAL Error", "FATAL Error")
 
-_MEMORY = 256 << 20  # bytes, for the second pass
 _EVERY_COLUMN = "max(key_path), max(etag), max(size_in_bytes), epoch_us(max(last_update)), max(storage_class)"
 
 
@@ -63,34 +61,31 @@ class InventoryFiles:
         """Give `relation` and the latest versions that are delete markers, told apart by delete_marker BOOLEAN."""
         return self._latest(connection, paths, with_delete_markers=True)
 
-    def explain(self, error: Exception) -> BadInventory:
+    def explain(self, connection: duckdb.DuckDBPyConnection, error: Exception) -> BadInventory:
         """Find, in a second pass, the first file and row that make reading fail, and say what is wrong with it.
 
-        Takes as long as reading up to there does. Raises `error` itself when it says nothing about the data (the
-        query was interrupted, the memory ran out).
+        Takes as long as reading up to there does, and far longer for a file of CSV; an interrupt of `connection` ends
+        it. Raises `error` itself when it says nothing about the data (the query was interrupted, the memory ran out).
         """
         if isinstance(error, BadInventory):
             return error
         if isinstance(error, _NOT_THE_DATA) or str(error).startswith(_NOT_THE_DATA_IN_WORDS):
             raise error
         try:
-            with open_duckdb(_MEMORY) as connection:
-                for file in self._files(self.paths):
-                    self._check(connection, file)
+            for file in self._files(self.paths):
+                self._check(connection, file)
         except BadInventory as found:
             return found
         return BadInventory(f"The inventory cannot be read: {self._plain(error)}.")
 
-    def explain_duplicate(self, key: str) -> BadInventory:
-        """Say in which files and rows a key is listed as latest more than once."""
+    def explain_duplicate(self, connection: duckdb.DuckDBPyConnection, key: str) -> BadInventory:
+        """Say in which files and rows a key is listed as latest more than once; an interrupt ends it, too."""
         places = []
-        with open_duckdb(_MEMORY) as connection:
-            for file in self._files(self.paths):
-                raw = self._reader.numbered_rows(connection, file, self.manifest.written_columns)
-                rows = raw.filter((ColumnExpression("key") == ConstantExpression(key)) & ColumnExpression("is_latest"))
-                places += [
-                    f"{file.name}, row {row}" for (row,) in rows.order("row_number").project("row_number").fetchall()
-                ]
+        for file in self._files(self.paths):
+            raw = self._reader.numbered_rows(connection, file, self.manifest.written_columns)
+            rows = raw.filter((ColumnExpression("key") == ConstantExpression(key)) & ColumnExpression("is_latest"))
+            numbers = rows.order("row_number").project("row_number").fetchall()
+            places += [f"{file.name}, row {number}" for (number,) in numbers]
         again = places[1] if len(places) > 1 else "the inventory"
         first = f" ({places[0]} was the first)" if len(places) > 1 else ""
         return BadInventory(f"{again}: key {key!r} is listed as latest a second time{first}.")
@@ -133,6 +128,8 @@ class InventoryFiles:
         try:
             raw = self._reader.exact_rows(connection, file, self.manifest.written_columns)
             found = over_raw(raw.select(StarExpression(), self._source_bucket), FIRST_FAULT).fetchall()
+        except duckdb.InterruptException:
+            raise
         except duckdb.Error:
             return None
         return (f", row {found[0][0]}", found[0][1]) if found else None

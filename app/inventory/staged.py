@@ -67,10 +67,10 @@ class StagedRows:
         """Give what is in S3, as `InventoryFiles.relation` does; reading it fails with `duckdb.Error`."""
         return over_raw(connection.from_arrow(self.reader.stream()), UNQUOTED)
 
-    def explain(self, error: Exception) -> BadInventory:
+    def explain(self, _: duckdb.DuckDBPyConnection, error: Exception) -> BadInventory:
         """Raise `error`: what was staged was judged before."""
         raise error
 
-    def explain_duplicate(self, key: str) -> BadInventory:
+    def explain_duplicate(self, _: duckdb.DuckDBPyConnection, key: str) -> BadInventory:
         """Say that a key was staged more than once, which a partition without a key allows."""
         return BadInventory(f"Key {key!r} is staged a second time.")

@@ -16,12 +16,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.blocking import aside, in_thread
+from app.db.blocking import in_thread
 from app.db.duck import duckdb_aside
 from app.db.engine import Database
 from app.db.retry import sqlstate
 from app.errors import BadInventory, StagedRowsLost
 from app.inventory.relation import InventoryFiles
+from app.inventory.second_pass import second_pass
 
 STREAMS = 2
 BATCH_ROWS = 5_000
@@ -67,7 +68,7 @@ async def load(
                 raise
             if isinstance(rows.failure, adbc.Error):
                 raise rows.failure from errors
-            raise await aside(inventory.explain, rows.failure) from errors
+            raise await second_pass(inventory.explain, rows.failure) from errors
     return rows.read
 
 
@@ -89,7 +90,7 @@ async def seal(database: Database, loaded: Load, rows: int, inventory: Inventory
         if state != UNIQUE_VIOLATION:
             raise
         key = await _key_listed_twice(database, loaded)
-        raise await aside(inventory.explain_duplicate, key) from error
+        raise await second_pass(inventory.explain_duplicate, key) from error
 
 
 async def attach(connection: AsyncConnection, loaded: Load) -> None:

@@ -193,23 +193,26 @@ def test_a_key_that_is_listed_twice_is_named_with_its_places(tmp_path: Path, fil
     older = Row("a b/+%41.hdf", is_latest=False)
     files = inventory(tmp_path, file_format, [[*GOOD[:5], older, twice], [older, *GOOD[5:9], twice]])
     extension = EXTENSIONS[file_format]
-    assert str(files.explain_duplicate(twice.key)) == (
-        f"data/1.{extension}, row 6: key 'a b/+%41.hdf' is listed as latest a second time"
-        f" (data/0.{extension}, row 7 was the first)."
-    )
+    with duckdb_of_the_tests() as connection:
+        assert str(files.explain_duplicate(connection, twice.key)) == (
+            f"data/1.{extension}, row 6: key 'a b/+%41.hdf' is listed as latest a second time"
+            f" (data/0.{extension}, row 7 was the first)."
+        )
 
 
 def test_what_says_nothing_about_the_data_is_not_blamed_on_it(tmp_path: Path) -> None:
     files = inventory(tmp_path, "CSV", [GOOD])
     for error in (duckdb.OutOfMemoryException("failed to allocate"), OSError("INTERRUPT Error: Interrupted!")):
-        with pytest.raises(type(error)):
-            files.explain(error)
+        with duckdb_of_the_tests() as connection, pytest.raises(type(error)):
+            files.explain(connection, error)
 
 
 def test_when_the_second_pass_finds_nothing_the_engine_is_quoted_in_plain_words(tmp_path: Path) -> None:
     files = inventory(tmp_path, "CSV", [GOOD])
     error = duckdb.IOException(f"IO Error: Could not read {files.paths[0]}: gone\n\nLINE 1: SELECT")
-    assert str(files.explain(error)) == "The inventory cannot be read: Could not read data/0.csv.gz: gone."
+    with duckdb_of_the_tests() as connection:
+        said = str(files.explain(connection, error))
+    assert said == "The inventory cannot be read: Could not read data/0.csv.gz: gone."
 
 
 FIELDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -238,4 +241,4 @@ def test_the_second_pass_agrees_with_the_first_on_what_is_wrong(tmp_path: Path, 
             files.relation(connection).to_arrow_table()
         except duckdb.Error as error:
             failed = error
-    assert failed is None or str(files.explain(failed)).startswith("data/0.csv.gz, row ")
+        assert failed is None or str(files.explain(connection, failed)).startswith("data/0.csv.gz, row ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from app.db.engine import Database
@@ -23,9 +24,9 @@ async def test_a_fault_is_looked_for_in_a_thread(
     explain = InventoryFiles.explain
     threads = []
 
-    def watched(inventory: InventoryFiles, error: Exception) -> BadInventory:
+    def watched(inventory: InventoryFiles, connection: duckdb.DuckDBPyConnection, error: Exception) -> BadInventory:
         threads.append(threading.current_thread())
-        return explain(inventory, error)
+        return explain(inventory, connection, error)
 
     monkeypatch.setattr(InventoryFiles, "explain", watched)
     job = await run(database, settings, write(tmp_path, [row("a"), row("b", Size="-1")]), engine=engine)

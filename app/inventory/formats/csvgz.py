@@ -17,7 +17,7 @@ import pyarrow.csv as pc
 from app.db.stream import Batches, Stream, read_together
 from app.errors import BadInventory
 from app.inventory.formats.csvexact import exact_batches
-from app.inventory.formats.inflate import Inflated, require_reasonable
+from app.inventory.formats.inflate import Inflated, absurdities
 from app.inventory.formats.numbering import numbered
 from app.inventory.formats.reader import NUMBERING, RAW, DataPath
 from app.inventory.formats.shape import shaped
@@ -53,11 +53,26 @@ class CsvReader:
         self, connection: duckdb.DuckDBPyConnection, file: DataPath, columns: Mapping[str, str]
     ) -> duckdb.DuckDBPyRelation:
         """Give the raw rows as Python reads them, field by field; keys are decoded already."""
-        require_reasonable(file)  # Python would take hours over what inflates absurdly
+        _require_reasonable(connection, file)  # Python would take hours over what inflates absurdly
         schema = pa.schema([*_schema(columns), *NUMBERING])
         stream = Stream(schema, lambda: exact_batches(file, tuple(columns), schema))
         kept = tuple(field.name for field in NUMBERING)
         return shaped(connection.from_arrow(stream), _named(columns), file.name, keep=kept)
+
+
+def _require_reasonable(connection: duckdb.DuckDBPyConnection, file: DataPath) -> None:
+    """Raise `BadInventory` when a gzip inflates absurdly; what else may be wrong with it is not looked for.
+
+    It is a query, with a row for each piece, so that an interrupt ends it.
+    """
+    schema = pa.schema({"why": pa.string()})
+
+    def pieces() -> Batches:
+        return (pa.record_batch([pa.array([why], pa.string())], schema) for why in absurdities(file))
+
+    found = connection.from_arrow(Stream(schema, pieces)).filter("why IS NOT NULL").fetchall()
+    if found:
+        raise BadInventory(f"{file.name} cannot be read: {found[0][0]}.")
 
 
 def _schema(columns: Mapping[str, str]) -> pa.Schema:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from gzip import GzipFile
 from typing import cast
@@ -9,7 +10,6 @@ from typing import cast
 from isal.igzip import IGzipFile
 from isal.igzip_lib import IsalError
 
-from app.errors import BadInventory
 from app.inventory.formats.reader import DataPath
 
 # DEFLATE can reach 1032:1, which takes bytes that never change. Real reports reach 4:1; one made of nothing but the
@@ -110,16 +110,16 @@ def _quotes(file: DataPath) -> int:
         return sum(piece.count(_QUOTE) for piece in iter(partial(stream.read, _PIECE), b""))
 
 
-def require_reasonable(file: DataPath) -> None:
-    """Raise `BadInventory` when a gzip inflates absurdly; what else may be wrong with it is not looked for."""
+def absurdities(file: DataPath) -> Iterator[str | None]:
+    """Inflate all of a gzip and give None for each piece, or at last why it is absurd; other faults just end it."""
     try:
         inflated = Inflated(file)
         try:
             while inflated.read(_PIECE):
-                pass
+                yield None
         finally:
             inflated.close()
     except Absurd as error:
-        raise BadInventory(f"{file.name} cannot be read: {error}.") from error
+        yield str(error)
     except OSError:
         return
