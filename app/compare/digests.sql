@@ -4,12 +4,13 @@ CREATE TABLE file AS SELECT id, head, tail FROM catalog_file;
 -- name: unequal
 -- Not a temporary table, which other connections would not see.
 CREATE TABLE unequal (
-    file_id BIGINT, key_path VARCHAR, etag VARCHAR, size_in_bytes BIGINT, last_update TIMESTAMPTZ, storage_class VARCHAR
+    file_id BIGINT, key_path VARCHAR, etag VARCHAR, size_in_bytes BIGINT, last_update TIMESTAMPTZ, storage_class VARCHAR,
+    delete_marker BOOLEAN
 );
 
 -- name: objects
 INSERT INTO unequal BY NAME
-SELECT key_path, etag, size_in_bytes, last_update, storage_class FROM kept;
+SELECT key_path, etag, size_in_bytes, last_update, storage_class, delete_marker FROM kept;
 
 -- name: files_alone
 INSERT INTO unequal BY NAME

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import orjson
+import pyarrow as pa
 from duckdb import CaseExpression, ColumnExpression, ConstantExpression, Expression, FunctionExpression, StarExpression
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +20,7 @@ from app.compare.handing import BATCH_ROWS, Handing
 from app.db.blocking import in_thread
 from app.db.duck import duckdb_aside
 from app.db.queries import Queries
+from app.errors import BadInventory
 from app.inventory.relation import InventoryFiles
 from app.inventory.second_pass import second_pass
 from app.inventory.sql import UNQUOTED, over_raw
@@ -79,8 +82,8 @@ class DuckdbEngine:
                 counted = await in_thread(join, interrupt=interrupt)
                 handing = Handing(connection, interrupt)
                 await handing.start()
-                await handing.rows(lambda: memory.sql(SQL["objects"].text).to_arrow_reader(BATCH_ROWS))
-                await handing.rows(lambda: memory.sql(SQL["files"].text).to_arrow_reader(BATCH_ROWS))
+                for rows in ("objects", "deleted", "files"):
+                    await handing.rows(partial(_opened, memory, SQL[rows].text))
             except duckdb.Error as error:
                 for reader in readers:
                     if reader.failure is not None:
@@ -89,20 +92,15 @@ class DuckdbEngine:
                 raise await second_pass(inventory.explain, error) from error
         return counted
 
-    async def explain_disagreement(self) -> Exception:
-        """Look for a key that is listed twice, once as the catalog has it and once otherwise."""
-        inventory = self._inventory
-        if inventory is not None:
-            async with duckdb_aside(self._memory_limit, spill=self._spill) as memory:
+    async def explain_duplicate(self, key: str) -> Exception:
+        """Look for the places at which it is listed."""
+        if self._inventory is None:
+            return BadInventory(f"Key {key!r} is staged a second time.")
+        return await second_pass(self._inventory.explain_duplicate, key)
 
-                def look() -> Exception | None:
-                    inventory.relation(memory).create_view("s3")
-                    return _listed_twice(memory, inventory, "listed_twice")
 
-                found = await in_thread(look, interrupt=memory.interrupt)
-            if found is not None:
-                return found
-        return AssertionError("the full join and the counts of the two sides do not agree")
+def _opened(memory: duckdb.DuckDBPyConnection, query: str) -> pa.RecordBatchReader:
+    return memory.sql(query).to_arrow_reader(BATCH_ROWS)
 
 
 def _compare(
@@ -121,20 +119,21 @@ def _compare(
     files = over_raw(memory.from_arrow(catalog.files.stream(advanced)), UNQUOTED)
     files = files.select(StarExpression(), _named(catalog.storage_classes).alias("storage_class"))
     files.select(ColumnExpression("id"), head, tail).create_view("file" if heads_limit is None else "catalog_file")
-    inventory.relation(memory).create_view("s3")
-    memory.view("s3").select(StarExpression(), head, tail).create_view("object")
+    inventory.latest(memory).create_view("s3")
+    memory.view("s3").select(StarExpression(), _unless_deleted(head), tail).create_view("object")
     objects = None if heads_limit is None else look_up(memory, heads_limit)
     once = objects is not None
     if objects is None:
         joined = _joined(memory)
-        ((files_alone, objects_alone),) = memory.execute(SQL["totals"].text).fetchall()
+        ((files_alone, keys_alone),) = memory.execute(SQL["totals"].text).fetchall()
         objects = joined - files_alone
-        # A file equals one object; more rows than files and objects without an equal: a key was listed twice.
-        once = joined == catalog.files.rows + objects_alone
+        # A file equals one object; more rows than files and keys of S3's without an equal: one was listed twice.
+        once = joined == catalog.files.rows + keys_alone
+    ((delete_markers,),) = memory.execute(SQL["delete_markers"].text).fetchall()
     found = _listed_twice(memory, inventory, "object_twice" if once else "listed_twice")
     if found is not None:
         raise found
-    return Counted(inventory_objects=objects, catalog_files=catalog.files.rows)
+    return Counted(inventory_objects=objects - delete_markers, catalog_files=catalog.files.rows)
 
 
 def _joined(memory: duckdb.DuckDBPyConnection) -> int:
@@ -175,6 +174,14 @@ def _equality(columns: tuple[str, ...]) -> tuple[Expression, Expression]:
     numbers = [ColumnExpression(column) for column in columns if column == NUMBER]
     head = FunctionExpression("hash", *map(ColumnExpression, columns))
     return head.alias("head"), FunctionExpression("hash", whole, *numbers).alias("tail")
+
+
+def _unless_deleted(head: Expression) -> Expression:
+    """Give a delete marker's first 64 bits for those of no file: of its key after NUL, which no text holds."""
+    of_key = FunctionExpression(
+        "hash", FunctionExpression("concat", ConstantExpression("\0"), ColumnExpression("key_path"))
+    )
+    return CaseExpression(ColumnExpression("delete_marker"), of_key).otherwise(head).alias("head")
 
 
 def _joined_rows(profile: str) -> int:

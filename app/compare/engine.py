@@ -55,6 +55,6 @@ class Engine(Protocol):
         """
         ...
 
-    async def explain_disagreement(self) -> Exception:
-        """Say why the counts given by `fill` do not fit the findings: a key listed twice, or a fault of the engine."""
+    async def explain_duplicate(self, key: str) -> Exception:
+        """Say where a key is listed twice: once as the catalog has it, and once otherwise or as deleted."""
         ...

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.compare.engine import ALL_FIELDS, Comparison, Counted, Report
 from app.db.plans import Plan, nodes
 from app.db.queries import Queries
-from app.errors import StagedRowsLost
+from app.errors import BadInventory, StagedRowsLost
 from app.inventory.staged import staged_in
 
 SQL = Queries("app.compare", "postgres.sql")
@@ -47,9 +47,9 @@ class PostgresEngine:
             raise StagedRowsLost
         return counted
 
-    async def explain_disagreement(self) -> Exception:
-        """Blame this engine: the partition's key leaves the inventory no way to list a key twice."""
-        return AssertionError("the full join and the counts of the two sides do not agree")
+    async def explain_duplicate(self, key: str) -> Exception:
+        """Blame whoever staged it: a partition of the service's own has the key for its key."""
+        return BadInventory(f"Key {key!r} is staged a second time.")
 
 
 def _counted(plan: Plan) -> Counted:

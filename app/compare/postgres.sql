@@ -12,7 +12,8 @@ SELECT set_config('work_mem', :work_mem, true), set_config('hash_mem_multiplier'
 -- What is explained says how many rows each side gave to the join, which spares another pass to count them.
 EXPLAIN (ANALYZE, VERBOSE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF, FORMAT JSON)
 CREATE TEMPORARY TABLE unequal ON COMMIT DROP AS
-SELECT files.id AS file_id, s3.key_path, s3.etag, s3.size_in_bytes, s3.last_update, s3.storage_class
+SELECT files.id AS file_id, s3.key_path, s3.etag, s3.size_in_bytes, s3.last_update, s3.storage_class,
+       false AS delete_marker
 FROM (
     SELECT id, key_path, etag, size_in_bytes, storage_class_id FROM orca.files
     WHERE orca_archive_location = :archive_location

@@ -38,13 +38,16 @@ async def publish(
             "archive_location": comparison.archive_location,
             "compared_fields": list(comparison.compared_fields),
         }
+        twice = (await connection.execute(SQL["listed_twice"], values)).scalar_one_or_none()
+        if twice is not None:
+            raise await engine.explain_duplicate(twice)
         found = {}
         for kind in ("phantoms", "orphans", "mismatches"):
             await connection.execute(SQL[f"clear_{kind}"], values)
             found[kind] = (await connection.execute(SQL[kind], values)).rowcount
         if counted.catalog_files - found["phantoms"] != counted.inventory_objects - found["orphans"]:
             # Both sides have to agree on how many keys they share: whatever an engine overlooked breaks that.
-            raise await engine.explain_disagreement()
+            raise AssertionError(f"Engine {engine.name} has not counted what it has compared: {counted}, {found}.")
         warnings = await suspect(connection, comparison, counted, found["phantoms"], thresholds)
         await summarise(
             connection,

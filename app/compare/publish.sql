@@ -1,6 +1,6 @@
 -- The rules of what is a finding, for every engine: `unequal` holds the rows of either side that an engine could not call
 -- equal to one of the other. A row of S3's has a key_path and no file_id, a file of the catalog's a file_id and no key_path,
--- and a row may be both, where they have one key.
+-- and a row may be both, where they have one key. A delete marker says that nothing is in S3 under its key.
 
 -- name: prepare
 CREATE TEMPORARY TABLE unequal (
@@ -9,7 +9,8 @@ CREATE TEMPORARY TABLE unequal (
     etag          text,
     size_in_bytes int8,
     last_update   timestamptz,
-    storage_class text
+    storage_class text,
+    delete_marker bool NOT NULL DEFAULT false
 ) ON COMMIT DROP;
 
 -- name: settings
@@ -50,6 +51,17 @@ SELECT set_config(name, reset_val, true) FROM pg_settings WHERE name IN ('enable
 -- name: analyze
 ANALYZE unequal, unequal_file, unequal_granule;
 
+-- name: listed_twice
+-- The one look by key. Where an engine knew of no unequal file there may be an equal one: then its object, too, was listed.
+SELECT object.key_path
+FROM unequal AS object
+WHERE object.key_path IS NOT NULL
+  AND NOT EXISTS (SELECT FROM unequal_file AS file WHERE file.key_path = object.key_path)
+  AND EXISTS (
+      SELECT FROM orca.files WHERE files.orca_archive_location = :archive_location AND files.key_path = object.key_path
+  )
+LIMIT 1;
+
 -- name: clear_phantoms
 DELETE FROM orca.reconcile_phantom_report WHERE job_id = :job_id;
 
@@ -67,19 +79,15 @@ SELECT :job_id, granule.collection_id, granule.cumulus_granule_id, file.name, fi
        '"' || file.etag || '"', granule.last_update, file.size_in_bytes, file.storage_class_id
 FROM unequal_file AS file
 JOIN unequal_granule AS granule ON granule.id = file.granule_id
-WHERE NOT EXISTS (SELECT FROM unequal AS object WHERE object.key_path = file.key_path);
+WHERE NOT EXISTS (SELECT FROM unequal AS object WHERE object.key_path = file.key_path AND NOT object.delete_marker);
 
 -- name: orphans
--- The one look by key: where an engine knew of no unequal file, there may be an equal one, and the key is then listed twice.
 INSERT INTO orca.reconcile_orphan_report (job_id, key_path, etag, last_update, size_in_bytes, storage_class)
 SELECT :job_id, object.key_path, '"' || btrim(object.etag, '"') || '"', object.last_update, object.size_in_bytes,
        object.storage_class
 FROM unequal AS object
-WHERE object.key_path IS NOT NULL
-  AND NOT EXISTS (SELECT FROM unequal_file AS file WHERE file.key_path = object.key_path)
-  AND NOT EXISTS (
-      SELECT FROM orca.files WHERE files.orca_archive_location = :archive_location AND files.key_path = object.key_path
-  );
+WHERE object.key_path IS NOT NULL AND NOT object.delete_marker
+  AND NOT EXISTS (SELECT FROM unequal_file AS file WHERE file.key_path = object.key_path);
 
 -- name: mismatches
 -- A field that the inventory does not carry is not compared.
@@ -106,4 +114,4 @@ CROSS JOIN LATERAL (
              THEN 'storage_class' END
     ) AS type
 ) AS discrepancy
-WHERE discrepancy.type <> '';
+WHERE discrepancy.type <> '' AND NOT object.delete_marker;

@@ -114,9 +114,9 @@ class SparkEngine:
                 raise await self._explain(fault, found) from fault
         return counted
 
-    async def explain_disagreement(self) -> Exception:
+    async def explain_duplicate(self, key: str) -> Exception:
         """Blame this engine: a key that is listed twice has failed the join already."""
-        return AssertionError("the full join and the counts of the two sides do not agree")
+        return AssertionError(f"Spark has joined {key!r} twice.")
 
     async def _explain(self, fault: DataFault, found: Sequence[Found]) -> Exception:
         """Fetch the file that Spark speaks of, or one after the other, and find the first row that is at fault."""

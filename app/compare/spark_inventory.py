@@ -95,8 +95,7 @@ class ClusterInventory:
                 "Spark reads the times in ORC files by its workers' time zone, which has to be UTC: "
                 "give driver and executors the Java option -Duser.timezone=UTC."
             )
-        wanted = F.lit(True).alias("with_delete_markers")  # noqa: FBT003  (a literal is what it is)
-        parts = (over(spark, raw.select("*", wanted), "raw", in_spark(LATEST)) for raw in self.raw(spark))
+        parts = (over(spark, raw, "raw", in_spark(LATEST)) for raw in self.raw(spark))
         return reduce(_and, parts)
 
     def listing(self, spark: SparkSession, key: str) -> list[str]:

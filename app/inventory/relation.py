@@ -39,27 +39,24 @@ class InventoryFiles:
     manifest: Manifest
     paths: tuple[Path, ...]
 
-    def relation(
+    def latest(
         self, connection: duckdb.DuckDBPyConnection, paths: Iterable[Path] | None = None
     ) -> duckdb.DuckDBPyRelation:
-        """Give what is in S3: the latest versions that are not delete markers, of all files or of some.
+        """Give the latest version of each key, of all files or of some; one that is a delete marker is not in S3.
 
         Columns: key_path VARCHAR, etag VARCHAR (no quotes around it), size_in_bytes BIGINT, last_update TIMESTAMPTZ,
-        storage_class VARCHAR. None is ever NULL: what is missing is '', 0 or the epoch. The files are read while the
-        relation is, anew each time, in flat memory; several cursors may read several relations at once.
+        storage_class VARCHAR, delete_marker BOOLEAN. None is ever NULL: what is missing is '', 0 or the epoch. The
+        files are read while the relation is, anew each time, in flat memory; several cursors may read several at once.
 
         Raises `BadInventory` when a file's schema shows that it cannot be used. A faulty row fails the query, with
         `duckdb.Error`, or `OSError` from an Arrow reader: hand either to `explain`.
         """
-        return self._latest(connection, paths, with_delete_markers=False).select(
-            StarExpression(exclude=["delete_marker"])
-        )
-
-    def latest(
-        self, connection: duckdb.DuckDBPyConnection, paths: Iterable[Path] | None = None
-    ) -> duckdb.DuckDBPyRelation:
-        """Give `relation` and the latest versions that are delete markers, told apart by delete_marker BOOLEAN."""
-        return self._latest(connection, paths, with_delete_markers=True)
+        files = self._files(self.paths if paths is None else paths)
+        if files:
+            raw = self._reader.rows(connection, files, self.manifest.written_columns)
+        else:
+            raw = connection.from_arrow(pa.schema(RAW.values()).empty_table())
+        return over_raw(raw.select(StarExpression(), self._source_bucket), LATEST)
 
     def explain(self, connection: duckdb.DuckDBPyConnection, error: Exception) -> BadInventory:
         """Find, in a second pass, the first file and row that make reading fail, and say what is wrong with it.
@@ -98,25 +95,14 @@ class InventoryFiles:
         names = {path: file.key for path, file in zip(self.paths, self.manifest.files, strict=True)}
         return [DataPath(path, names[path]) for path in paths]
 
-    def _latest(
-        self, connection: duckdb.DuckDBPyConnection, paths: Iterable[Path] | None, *, with_delete_markers: bool
-    ) -> duckdb.DuckDBPyRelation:
-        files = self._files(self.paths if paths is None else paths)
-        if files:
-            raw = self._reader.rows(connection, files, self.manifest.written_columns)
-        else:
-            raw = connection.from_arrow(pa.schema(RAW.values()).empty_table())
-        wanted = ConstantExpression(with_delete_markers).alias("with_delete_markers")
-        return over_raw(raw.select(StarExpression(), self._source_bucket, wanted), LATEST)
-
     @property
     def _source_bucket(self) -> duckdb.Expression:
         return ConstantExpression(self.manifest.source_bucket).alias("source_bucket")
 
     def _check(self, connection: duckdb.DuckDBPyConnection, file: DataPath) -> None:
-        """Read one file as `relation` does; where that fails, read it again to know why. Raises `BadInventory`."""
+        """Read one file as `latest` does; where that fails, read it again to know why. Raises `BadInventory`."""
         try:
-            self.relation(connection, [file.path]).aggregate(_EVERY_COLUMN).fetchall()
+            self.latest(connection, [file.path]).aggregate(_EVERY_COLUMN).fetchall()
         except _NOT_THE_DATA:
             raise
         except duckdb.Error as error:

@@ -7,6 +7,7 @@ from typing import Self
 
 import duckdb
 import pyarrow as pa
+from duckdb import ConstantExpression, StarExpression
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.blocks import NUMBER, TEXT, TIME
@@ -63,9 +64,10 @@ class StagedRows:
         condition = "job_id = %1$L AND NOT delete_marker"
         return cls(await TableReader.under(connection, url, staged.table, OBJECTS, condition, job_id))
 
-    def relation(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
-        """Give what is in S3, as `InventoryFiles.relation` does; reading it fails with `duckdb.Error`."""
-        return over_raw(connection.from_arrow(self.reader.stream()), UNQUOTED)
+    def latest(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+        """Give what is in S3, as `InventoryFiles.latest` does; reading it fails with `duckdb.Error`."""
+        in_s3 = over_raw(connection.from_arrow(self.reader.stream()), UNQUOTED)
+        return in_s3.select(StarExpression(), ConstantExpression(False).alias("delete_marker"))  # noqa: FBT003  (a value of SQL)
 
     def explain(self, _: duckdb.DuckDBPyConnection, error: Exception) -> BadInventory:
         """Raise `error`: what was staged was judged before."""

@@ -45,10 +45,20 @@ class Load:
         return f"reconcile_load_{self.run_id}_{self.attempt}"
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """How many rows were loaded, and how many of them are objects; the others are delete markers."""
+
+    rows: int
+    objects: int
+
+
 async def load(
     database: Database, into: Load, job_id: int, inventory: InventoryFiles, report: Callable[[int], None]
-) -> int:
-    """Copy the inventory's rows into a table of the attempt's own and give their number; nobody else sees them yet.
+) -> Loaded:
+    """Copy the inventory's rows into a table of the attempt's own; nobody else sees them yet.
+
+    Delete markers are among them, so that the key of the table tells of one beside an object.
 
     `report` is told the number of rows so far. Memory does not grow with the inventory. Raises `BadInventory`.
     """
@@ -69,7 +79,7 @@ async def load(
             if isinstance(rows.failure, adbc.Error):
                 raise rows.failure from errors
             raise await second_pass(inventory.explain, rows.failure) from errors
-    return rows.read
+    return Loaded(rows.read, rows.objects)
 
 
 async def seal(database: Database, loaded: Load, rows: int, inventory: InventoryFiles) -> None:
@@ -122,7 +132,7 @@ class _Rows:
     def __init__(
         self, memory: duckdb.DuckDBPyConnection, inventory: InventoryFiles, job_id: int, report: Callable[[int], None]
     ) -> None:
-        self.read = 0
+        self.read = self.objects = 0
         self.failure: Exception | None = None
         self._memory = memory
         self._report = report
@@ -155,6 +165,7 @@ class _Rows:
             batch = next(rows, None)
             if batch is not None:
                 self.read += batch.num_rows
+                self.objects += batch.num_rows - batch.column("delete_marker").true_count
                 self._report(self.read)
             return batch
 
@@ -175,7 +186,7 @@ class _Rows:
         quote = ConstantExpression('"')
         etag = FunctionExpression("concat", quote, ColumnExpression("etag"), quote)
         return (
-            inventory.relation(self._memory)
+            inventory.latest(self._memory)
             .select(
                 ConstantExpression(job_id).cast("BIGINT").alias("job_id"),
                 ConstantExpression(inventory.manifest.source_bucket).alias("orca_archive_location"),
@@ -184,7 +195,7 @@ class _Rows:
                 ColumnExpression("last_update"),
                 ColumnExpression("size_in_bytes"),
                 ColumnExpression("storage_class"),
-                ConstantExpression(False).alias("delete_marker"),  # noqa: FBT003  (a value of SQL, not a flag)
+                ColumnExpression("delete_marker"),
             )
             .to_arrow_reader(BATCH_ROWS)
         )

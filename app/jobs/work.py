@@ -41,9 +41,9 @@ async def work(database: Database, settings: Settings, run: Run, report: Report)
     )
     inventory = InventoryFiles(located.manifest, paths)
     if run.engine == "postgres":
-        staged_rows = await _stage(database, run, inventory, report)
-        if staged_rows is not None:
-            await _compare(database, settings, run, PostgresEngine(staged_rows), report)
+        staged_objects = await _stage(database, run, inventory, report)
+        if staged_objects is not None:
+            await _compare(database, settings, run, PostgresEngine(staged_objects), report)
     else:
         await _compare(database, settings, run, _duckdb(database, settings, run, inventory), report)
 
@@ -80,8 +80,10 @@ async def _stage(database: Database, run: Run, inventory: InventoryFiles, report
     """Make the inventory the archive location's partition; give its rows' number if the run goes on to compare."""
     load = staging.Load(run.id, run.attempt)
     ours = {"run_id": run.id, "attempt": run.attempt}
-    rows = await staging.load(database, load, run.job_id, inventory, lambda done: report("staging", done, None, "rows"))
-    await staging.seal(database, load, rows, inventory)
+    loaded = await staging.load(
+        database, load, run.job_id, inventory, lambda done: report("staging", done, None, "rows")
+    )
+    await staging.seal(database, load, loaded.rows, inventory)
 
     async def publish_rows() -> bool:
         async with database.transaction() as connection:
@@ -89,12 +91,12 @@ async def _stage(database: Database, run: Run, inventory: InventoryFiles, report
                 await staging.attach(connection, load)
             await set_status(connection, run.job_id, Status.STAGED)
             goes_on = await _goes_on(connection, run)
-            await connection.execute(SQL["mark_staged"], {"job_id": run.job_id, "inventory_objects": rows})
+            await connection.execute(SQL["mark_staged"], {"job_id": run.job_id, "inventory_objects": loaded.objects})
             if not goes_on:
                 await finish(connection, run)
             return goes_on
 
-    return rows if await retrying(publish_rows) else None
+    return loaded.objects if await retrying(publish_rows) else None
 
 
 async def _compare(database: Database, settings: Settings, run: Run, engine: Engine, report: Report) -> None:

@@ -43,7 +43,7 @@ def looked_up(files: Sequence[Digest], objects: Sequence[Digest], memory_limit: 
     with closing(open_duckdb(100_000_000)) as memory:
         memory.from_arrow(table(files, id=pa.int64())).create_view("catalog_file")
         columns = {"key_path": pa.string(), "etag": pa.string(), "size_in_bytes": pa.int64()}
-        more = {"last_update": pa.timestamp("us", "UTC"), "storage_class": pa.string()}
+        more = {"last_update": pa.timestamp("us", "UTC"), "storage_class": pa.string(), "delete_marker": pa.bool_()}
         memory.from_arrow(table(objects, **columns, **more)).create_view("object")
         number = look_up(memory, memory_limit)
         if number is None:

@@ -20,7 +20,7 @@ GOOD = [Row(f"good/{number}") for number in range(100)]
 def complaint(files: InventoryFiles) -> str:
     """Read an inventory that cannot be read, as the engines do, and give what is said of it."""
     with duckdb_of_the_tests() as connection, pytest.raises((duckdb.Error, OSError, BadInventory)) as caught:
-        for _batch in files.relation(connection).to_arrow_reader(1000):
+        for _batch in files.latest(connection).to_arrow_reader(1000):
             pass
     with open_duckdb(MEMORY_LIMIT) as memory:
         said = str(files.explain(memory, caught.value))

@@ -79,7 +79,7 @@ def test_no_reader_gets_around_a_row_that_breaks_a_rule(
     with duckdb_of_the_tests() as connection:
         for reader in readers:
             with pytest.raises(duckdb.Error, match='it belongs to bucket "other"'):
-                reader(files.relation(connection)).fetchall()
+                reader(files.latest(connection)).fetchall()
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_what_repeats_itself_for_a_good_reason_is_not_absurd(tmp_path: Path) -> 
     assert len(lines) > ALWAYS_ALLOWED
     files = written(tmp_path, "CSV", [compress(lines, 9)], ["Bucket", "Key"])
     with duckdb_of_the_tests() as connection:
-        assert files.relation(connection).aggregate("count(*)").fetchall() == [(7000,)]
+        assert files.latest(connection).aggregate("count(*)").fetchall() == [(7000,)]
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -238,7 +238,7 @@ def test_the_second_pass_agrees_with_the_first_on_what_is_wrong(tmp_path: Path, 
     failed: duckdb.Error | None = None
     with duckdb_of_the_tests() as connection:
         try:
-            files.relation(connection).to_arrow_table()
+            files.latest(connection).to_arrow_table()
         except duckdb.Error as error:
             failed = error
         assert failed is None or str(files.explain(connection, failed)).startswith("data/0.csv.gz, row ")

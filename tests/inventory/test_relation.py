@@ -134,7 +134,7 @@ def test_the_zone_of_the_session_changes_nothing(tmp_path: Path, file_format: Fi
     files = inventory(tmp_path, file_format, [[Row("a"), Row("b", last_modified_date=None)]])
     with open_duckdb(256 << 20) as connection:
         connection.execute(f"SET TimeZone = '{zone}'")
-        instants = files.relation(connection).order("key_path").select("last_update").to_arrow_table()["last_update"]
+        instants = files.latest(connection).order("key_path").select("last_update").to_arrow_table()["last_update"]
     assert instants.cast(pa.int64()).to_pylist() == [1769949015123000, 0]
 
 
@@ -142,7 +142,7 @@ def test_the_zone_of_the_session_changes_nothing(tmp_path: Path, file_format: Fi
 def test_a_relation_can_be_read_again(tmp_path: Path, file_format: FileFormat) -> None:
     files = inventory(tmp_path, file_format, [[Row("a")], [Row("b")]])
     with open_duckdb(256 << 20) as connection:
-        counted = files.relation(connection).aggregate("count(*)")
+        counted = files.latest(connection).aggregate("count(*)")
         assert [counted.fetchall() for _ in range(3)] == [[(2,)]] * 3
 
 
@@ -167,7 +167,7 @@ def test_several_cursors_read_their_own_files_at_once(tmp_path: Path, file_forma
     found: list[str] = []
 
     def read(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
-        for batch in files.relation(connection, paths).to_arrow_reader(500):
+        for batch in files.latest(connection, paths).to_arrow_reader(500):
             found.extend(batch.column("key_path").to_pylist())
 
     with duckdb_of_the_tests() as connection:
@@ -183,8 +183,8 @@ def test_several_cursors_read_their_own_files_at_once(tmp_path: Path, file_forma
 def test_a_reader_that_stops_early_leaves_no_thread_behind(tmp_path: Path, file_format: FileFormat) -> None:
     files = inventory(tmp_path, file_format, [[Row(f"{part}/{row}") for row in range(3000)] for part in range(8)])
     with duckdb_of_the_tests() as connection:
-        assert len(files.relation(connection).select("key_path").limit(1).fetchall()) == 1
-        reader = files.relation(connection).to_arrow_reader(100)
+        assert len(files.latest(connection).select("key_path").limit(1).fetchall()) == 1
+        reader = files.latest(connection).to_arrow_reader(100)
         assert reader.read_next_batch().num_rows > 0
         del reader
     for thread in threading.enumerate():
@@ -197,7 +197,7 @@ def test_nothing_is_loaded_or_installed(tmp_path: Path) -> None:
     with open_duckdb(256 << 20) as connection:
         connection.execute("SET extension_directory = ?", [str(tmp_path / "extensions")])
         for file_format in FORMATS:
-            inventory(tmp_path, file_format, [[Row("a%2B")]]).relation(connection).order("key_path").to_arrow_table()
+            inventory(tmp_path, file_format, [[Row("a%2B")]]).latest(connection).order("key_path").to_arrow_table()
         assert not (tmp_path / "extensions").exists()
 
 
@@ -210,7 +210,7 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
     process = psutil.Process()
     before, most, read = process.memory_info().rss, 0, 0
     with open_duckdb(128 << 20, threads=2) as connection:
-        for batch in files.relation(connection).to_arrow_reader(20_000):
+        for batch in files.latest(connection).to_arrow_reader(20_000):
             read += batch.num_rows
             most = max(most, process.memory_info().rss)
     assert read == rows

@@ -1,5 +1,5 @@
 -- The latest version of every key, as the catalog is compared with it. Only the latest version counts; one that
--- is a delete marker says that the object is not in S3, and is left out unless `with_delete_markers`.
+-- is a delete marker says that the object is not in S3.
 --
 -- A single faulty row, of whatever version, fails the query. For that the condition is one CASE, since DuckDB
 -- would evaluate conditions joined by AND in any order; and key_path is an expression that may fail, which keeps DuckDB
@@ -16,6 +16,6 @@ SELECT
 FROM judged
 WHERE
     CASE
-        WHEN fault IS NULL THEN is_latest AND (with_delete_markers OR NOT is_delete_marker)
+        WHEN fault IS NULL THEN is_latest
         ELSE error(fault)
     END
