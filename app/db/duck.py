@@ -15,10 +15,16 @@ from app.db.blocking import aside, in_thread
 _IN_WORDS: dict[str, type[duckdb.Error]] = {
     "INTERRUPT Error": duckdb.InterruptException,
     "Out of Memory Error": duckdb.OutOfMemoryException,
+    "Connection Error": duckdb.ConnectionException,
     "INTERNAL Error": duckdb.InternalException,
     "FATAL Error": duckdb.FatalException,
 }
 """What says nothing about the data. From an Arrow reader it comes as `OSError`, and only its text tells."""
+
+
+def is_not_the_data(error: Exception) -> bool:
+    """Tell whether an error says nothing about the data: the query was interrupted, or DuckDB itself gave up."""
+    return isinstance(error, tuple(_IN_WORDS.values())) or str(error).startswith(tuple(_IN_WORDS))
 
 
 def open_duckdb(

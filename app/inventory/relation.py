@@ -11,23 +11,12 @@ import duckdb
 import pyarrow as pa
 from duckdb import ColumnExpression, ConstantExpression, StarExpression
 
+from app.db.duck import is_not_the_data
 from app.errors import BadInventory
 from app.inventory.formats import READERS
 from app.inventory.formats.reader import RAW, DataPath, Reader
 from app.inventory.manifest import Manifest
 from app.inventory.sql import FIRST_FAULT, LATEST, over_raw
-
-# These say nothing about the data: the query was stopped, or DuckDB itself gave up. From an Arrow reader they come as
-# `OSError`, and only their text tells.
-_NOT_THE_DATA = (
-    duckdb.InterruptException,
-    duckdb.OutOfMemoryException,
-    duckdb.ConnectionException,
-    duckdb.InternalException,
-    duckdb.FatalException,
-)
-
-_NOT_THE_DATA_IN_WORDS = ("INTERRUPT Error", "Out of Memory Error", "INTERNAL Error", "FATAL Error")
 
 _EVERY_COLUMN = "max(key_path), max(etag), max(size_in_bytes), epoch_us(max(last_update)), max(storage_class)"
 
@@ -66,7 +55,7 @@ class InventoryFiles:
         """
         if isinstance(error, BadInventory):
             return error
-        if isinstance(error, _NOT_THE_DATA) or str(error).startswith(_NOT_THE_DATA_IN_WORDS):
+        if is_not_the_data(error):
             raise error
         try:
             for file in self._files(self.paths):
@@ -103,9 +92,9 @@ class InventoryFiles:
         """Read one file as `latest` does; where that fails, read it again to know why. Raises `BadInventory`."""
         try:
             self.latest(connection, [file.path]).aggregate(_EVERY_COLUMN).fetchall()
-        except _NOT_THE_DATA:
-            raise
         except duckdb.Error as error:
+            if is_not_the_data(error):
+                raise
             unknown = self._plain(error).removeprefix(f"{file.name} cannot be read: ")
             where, why = self._first_fault(connection, file) or ("", unknown)
             raise BadInventory(f"{file.name}{where}: {why}.") from error

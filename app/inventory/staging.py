@@ -74,7 +74,7 @@ async def load(
         except* (BadInventory, duckdb.Error, OSError, adbc.Error) as errors:
             # A faulty row fails the reading, and with it the COPY that reads; a COPY that fails interrupts the reading
             # of the other. What failed first is what counts.
-            if rows.failure is None or str(rows.failure).startswith("INTERRUPT Error"):
+            if rows.failure is None:
                 raise
             if isinstance(rows.failure, adbc.Error):
                 raise rows.failure from errors

@@ -7,7 +7,7 @@ from contextlib import closing
 import duckdb
 import pytest
 
-from app.db.duck import batches, open_duckdb
+from app.db.duck import batches, is_not_the_data, open_duckdb
 
 MEMORY = 50_000_000
 
@@ -40,3 +40,18 @@ def test_an_interrupt_is_one() -> None:
         with pytest.raises(duckdb.InterruptException):
             for _ in reading:
                 pass
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (duckdb.InterruptException("INTERRUPT Error: Interrupted!"), True),
+        (duckdb.ConnectionException("Connection Error: Connection already closed!"), True),
+        (OSError("Out of Memory Error: failed to allocate"), True),
+        (OSError("Connection Error: Connection already closed!"), True),
+        (duckdb.InvalidInputException("Invalid Input Error: it has no key"), False),
+        (OSError("Invalid Input Error: it has no key"), False),
+    ],
+)
+def test_what_says_nothing_of_the_data_is_known_by_its_kind_or_its_words(error: Exception, verdict: bool) -> None:
+    assert is_not_the_data(error) is verdict
