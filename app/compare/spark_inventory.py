@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from pyspark.sql.connect import functions as F  # noqa: N812  (as Spark's docume
 from pyspark.sql.connect.session import SparkSession
 
 from app.compare.spark_dialect import in_spark
+from app.db.blocking import aside
 from app.db.duck import open_duckdb
 from app.db.queries import Queries
 from app.errors import BadInventory, EngineUnavailable
@@ -64,7 +64,7 @@ class ClusterInventory:
             return cls(manifest, (tuple(found),) if found else ())
         parquet = manifest.file_format == "Parquet"
         schemas = await each(list(found), partial(_schema, parquet=parquet), FOOTERS)
-        return cls(manifest, await asyncio.to_thread(_alike, manifest, found, schemas))
+        return cls(manifest, await aside(_alike, manifest, found, schemas))
 
     def verify(self, spark: SparkSession) -> None:
         """See on the cluster that each file's size and MD5 are the manifest's, and that no CSV file was cut.

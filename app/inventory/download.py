@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
+from app.db.blocking import aside
 from app.errors import BadInventory
 from app.inventory.resolve import Found
 from app.inventory.verify import require_md5
@@ -50,7 +51,7 @@ async def _write(found: Found, partial: Path, connections: asyncio.Semaphore, re
         async def take_first() -> None:
             piece = await coming[0]
             coming.popleft()
-            await asyncio.to_thread(take, piece)
+            await aside(take, piece)
             report(len(piece))
 
         try:

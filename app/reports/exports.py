@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from app.db.blocking import aside
 from app.db.engine import Database
 from app.db.queries import Queries
 from app.reports.encodings import Encoder, ExportFormat, encoder
@@ -80,10 +80,10 @@ async def _encoded(
 
     try:
         if first:
-            yield await asyncio.to_thread(chunk, first)
+            yield await aside(chunk, first)
         async for _, items in chunks:
-            yield await asyncio.to_thread(chunk, items)
-        yield await asyncio.to_thread(end)
+            yield await aside(chunk, items)
+        yield await aside(end)
     finally:
         # The connection goes back to the pool now, and not when the garbage is collected.
         await chunks.aclose()
