@@ -14,7 +14,9 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-ALL_FIELDS = ("etag", "size_in_bytes", "storage_class")
+from app.inventory.manifest import COMPARABLE
+
+ALL_FIELDS = COMPARABLE
 
 Report = Callable[[str, int, int | None, str], None]
 """Tells how far the work has come: phase, done, total (None: unknown), unit. Cheap; may be called from any thread."""

@@ -66,11 +66,7 @@ class JdbcCatalog:
         """Give the rows, read when the result is."""
         reader = spark.read.format("jdbc").options(**self.options)
         parts: list[DataFrame] = [reader.option("query", statement).load() for statement in self.statements]
-        return reduce(_and, parts)
-
-
-def _and(some: DataFrame, others: DataFrame) -> DataFrame:
-    return some.unionAll(others)
+        return reduce(lambda some, others: some.unionAll(others), parts)
 
 
 def jdbc_options(url: str, reader: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from app.db.duck import open_duckdb
 from app.db.queries import Queries
 from app.errors import BadInventory, EngineUnavailable
 from app.inventory.formats.reader import RAW
-from app.inventory.formats.shape import _WHEN_NOT_CARRIED, shaped
+from app.inventory.formats.shape import WHEN_NOT_CARRIED, shaped
 from app.inventory.locations import Location
 from app.inventory.manifest import DataFile, Manifest
 from app.inventory.resolve import Found
@@ -96,7 +96,7 @@ class ClusterInventory:
                 "give driver and executors the Java option -Duser.timezone=UTC."
             )
         parts = (over(spark, raw, "raw", in_spark(LATEST)) for raw in self.raw(spark))
-        return reduce(_and, parts)
+        return reduce(lambda some, others: some.unionAll(others), parts)
 
     def listing(self, spark: SparkSession, key: str) -> list[str]:
         """Name the files that list a key as latest, as Spark names files but with nothing percent-encoded."""
@@ -130,10 +130,6 @@ class ClusterInventory:
         )
 
 
-def _and(some: DataFrame, others: DataFrame) -> DataFrame:
-    return some.unionAll(others)
-
-
 def over(spark: SparkSession, rows: DataFrame, role: str, query: str, **values: str) -> DataFrame:
     """Put a query of ours over rows, which it calls by their role."""
     # A view under a name of its own: Spark looks a name up when the query runs, which is later than now.
@@ -161,7 +157,7 @@ def _columnar_column(canonical: str, written: str) -> Column:
 
 def _absent(canonical: str) -> Column:
     """Stand in for a column that the inventory does not carry."""
-    return F.lit(_WHEN_NOT_CARRIED.get(canonical)).cast(_type(canonical)).alias(RAW[canonical].name)
+    return F.lit(WHEN_NOT_CARRIED.get(canonical)).cast(_type(canonical)).alias(RAW[canonical].name)
 
 
 def _type(canonical: str) -> str:

@@ -26,7 +26,7 @@ _EXPECTED = {
 _TYPES = {_TEXT: "VARCHAR", _TRUTH: "BOOLEAN", _NUMBER: "BIGINT", _TIME: "TIMESTAMP WITH TIME ZONE"}
 
 # A manifest without IsLatest lists current versions only, and without IsDeleteMarker none that is deleted.
-_WHEN_NOT_CARRIED: dict[str, bool] = {"IsLatest": True, "IsDeleteMarker": False}
+WHEN_NOT_CARRIED: dict[str, bool] = {"IsLatest": True, "IsDeleteMarker": False}
 
 _NOTHING = "NULL"
 _ACCEPTED = {
@@ -60,7 +60,7 @@ def shaped(
 def _raw_column(canonical: str, written: str | None, types: Mapping[str, str], name: str) -> Expression:
     kind = _EXPECTED[canonical]
     if written is None:
-        return ConstantExpression(_WHEN_NOT_CARRIED.get(canonical)).cast(_TYPES[kind])
+        return ConstantExpression(WHEN_NOT_CARRIED.get(canonical)).cast(_TYPES[kind])
     found = types.get(written.lower())
     if found is None:
         raise BadInventory(f"{name} has no column {written}, which the manifest's fileSchema promises.")
