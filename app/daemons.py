@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
 import signal
-import socket
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -19,8 +15,6 @@ from app.errors import Misconfigured
 from app.settings import LOOPBACK, read_settings
 from app.terminal import out
 
-GRACE_S = 4  # for requests under way, of which event streams may last; the runner hands its work back after that
-
 app = typer.Typer()
 
 
@@ -30,9 +24,8 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
 ) -> None:
     """Serve the HTTP API and work on jobs."""
-    import uvicorn  # noqa: PLC0415  (the other commands start quicker without it)
-
-    from app.main import create_app  # noqa: PLC0415  (the same)
+    from app.main import create_app  # noqa: PLC0415  (the other commands start quicker without it)
+    from app.serving import run  # noqa: PLC0415  (the same)
 
     settings = read_settings()
     if host not in LOOPBACK and not settings.guarded:
@@ -40,27 +33,9 @@ def serve(
             f"Anybody who reaches {host} could read and change the reports: "
             "set RECONCILE_API_TOKENS or RECONCILE_OIDC_ISSUER, or listen on 127.0.0.1."
         )
-    _require_free(host, port)
     settings.spool.mkdir(parents=True, exist_ok=True)
     logs.configure()
-    api = create_app(settings)
-    # When it has stopped, uvicorn sends itself the signal again: to die of it would leave embedded PostgreSQL running.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    gc.freeze()  # to look through all that was imported, for garbage, would keep everybody waiting for 0.1 s
-    try:
-        uvicorn.run(api, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S)
-    finally:
-        gc.unfreeze()  # what is frozen is leaked to DuckDB's eyes, which says so at length when Python ends
-
-
-def _require_free(host: str, port: int) -> None:
-    """See that there can be listened here: uvicorn would say it in its own way. Raises `Misconfigured`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
-        raise Misconfigured(f"Port {port} of {host} cannot be listened on: {why}.") from error
+    run(create_app(settings), host, port)
 
 
 @app.command()

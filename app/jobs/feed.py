@@ -20,12 +20,14 @@ class Feed:
     """Looks at jobs in the database, each at most twice a second however many listen, from any replica."""
 
     def __init__(self, database: Database) -> None:
+        self.closed = False
+        """Set, from anywhere, it ends what listeners are given: the process stops, and another one may go on."""
         self._database = database
         self._seen: dict[int, tuple[float, Job]] = {}
         self._looking: dict[int, asyncio.Lock] = {}
 
     async def changes(self, job_id: int, last_event_id: str | None = None) -> AsyncIterator[tuple[Change, str, Job]]:
-        """Give each new state of the job with the event's id, until it has ended.
+        """Give each new state of the job with the event's id, until it has ended or the feed is closed.
 
         A listener that names the last event it had is not told the same again. Raises `NoSuchJob`, also when the job is
         deleted meanwhile.
@@ -40,7 +42,7 @@ class Feed:
             elif progress not in (progress_told, ""):
                 yield "progress", f"{status}|{progress}", job
             progress_told = progress
-            if job.ended:
+            if job.ended or self.closed:
                 return
             await asyncio.sleep(INTERVAL_S)
 

@@ -59,6 +59,9 @@ WHERE id = :job_id;
 -- One staged row of an archive location; a load replaces them all, so that one tells whose they are.
 SELECT job_id FROM orca.reconcile_s3_object WHERE orca_archive_location = :archive_location LIMIT 1;
 
+-- name: has_partition
+SELECT orca.reconcile_partition_of(:archive_location) IS NOT NULL;
+
 -- name: staged_after
 -- Whether another job of the archive location was staged later: it then stands for an empty inventory's missing rows.
 SELECT EXISTS (

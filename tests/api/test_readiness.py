@@ -12,7 +12,9 @@ import httpx
 
 from app.db.engine import Database
 from app.db.migrations import upgrade
+from app.serving import GRACE_S
 from tests.api.problem import problem_of
+from tests.reports.published import add_job
 from tests.support.cluster import cluster
 from tests.support.service import PATIENCE_S, command, serving
 
@@ -56,6 +58,26 @@ def test_it_starts_without_its_database_and_survives_its_loss(tmp_path: Path) ->
     failed = [line for line in lines if line["event"] == "request failed"]
     assert failed
     assert all(line["request_id"] and line["level"] == "warning" for line in failed), "expected, and no defect"
+
+
+async def test_whoever_follows_a_job_does_not_hold_up_the_stop(database: Database, tmp_path: Path) -> None:
+    job = await add_job(database, status=1)
+    environment = {
+        "RECONCILE_DATABASE_URL": database.url,
+        "RECONCILE_DATA_DIR": str(tmp_path),
+        "RECONCILE_RETENTION_DAYS": "100000",  # the job is of 2024
+    }
+    with serving(tmp_path / "log", **environment) as (client, process):
+        with client.stream("GET", f"/jobs/{job}/events") as following:
+            lines = following.iter_lines()
+            while not next(lines).startswith("data"):
+                pass
+            told = time.monotonic()
+            process.terminate()
+            assert list(lines)[-1] == ""
+        assert process.wait(10) == 0
+        assert time.monotonic() - told < GRACE_S - 1
+    assert [line for line in (tmp_path / "log").read_text().splitlines() if '"error"' in line] == []
 
 
 def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path: Path) -> None:

@@ -205,6 +205,14 @@ async def test_a_job_that_failed_to_stage_is_refused(orca: Database, settings: S
         await request_reconcile(orca, settings, failed)
 
 
+async def test_a_job_without_a_partition_has_nothing_staged(orca: Database, settings: Settings) -> None:
+    """Rows of other archive locations are no sign that another job has replaced its own."""
+    job = await execute(orca, ANOTHER_JOB.replace("'orca-archive'", "'elsewhere'"), status=2)
+    assert isinstance(job, int)
+    with pytest.raises(NotStaged):
+        await request_reconcile(orca, settings, job)
+
+
 async def test_what_cannot_be_done_is_refused(orca: Database, settings: Settings) -> None:
     with pytest.raises(NoSuchJob):
         await request_reconcile(orca, settings, 99)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql.connect.session import SparkSession
@@ -41,7 +42,8 @@ async def test_a_worker_that_is_killed_during_the_run(
 async def test_a_cluster_that_runs_out_of_memory(
     on_tcp: Database, remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def greedy(_cluster: object, _inventory: object, _catalog: object, spark: SparkSession) -> None:
+    def greedy(*arguments: Any) -> None:
+        spark: SparkSession = arguments[-1]
         spark.sql("SELECT collect_list(repeat('x', 1000)) FROM range(0, 3000000, 1, 1)").toArrow()
 
     monkeypatch.setattr(engine_module, "_compare", greedy)
