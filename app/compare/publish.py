@@ -38,7 +38,7 @@ async def publish(
             "archive_location": comparison.archive_location,
             "compared_fields": list(comparison.compared_fields),
         }
-        twice = (await connection.execute(SQL["listed_twice"], values)).scalar_one_or_none()
+        twice = (await connection.execute(SQL["listed_twice"], values)).scalar_one()
         if twice is not None:
             raise await engine.explain_duplicate(twice)
         found = {}

@@ -53,14 +53,14 @@ ANALYZE unequal, unequal_file, unequal_granule;
 
 -- name: listed_twice
 -- The one look by key. Where an engine knew of no unequal file there may be an equal one: then its object, too, was listed.
-SELECT object.key_path
+-- Not with LIMIT, for which PostgreSQL would begin to read all files in the hope of one soon.
+SELECT min(object.key_path)
 FROM unequal AS object
 WHERE object.key_path IS NOT NULL
   AND NOT EXISTS (SELECT FROM unequal_file AS file WHERE file.key_path = object.key_path)
   AND EXISTS (
       SELECT FROM orca.files WHERE files.orca_archive_location = :archive_location AND files.key_path = object.key_path
-  )
-LIMIT 1;
+  );
 
 -- name: clear_phantoms
 DELETE FROM orca.reconcile_phantom_report WHERE job_id = :job_id;
