@@ -65,12 +65,18 @@ def findings(client: httpx.Client, job_id: int, kind: str) -> Iterator[dict[str,
             return
 
 
+class JobFailed(Exception):
+    """A job of the demo ended in error."""
+
+
 def reconcile(client: httpx.Client, manifest: Path) -> dict[str, object]:
-    """Submit the manifest and wait until its job has ended."""
+    """Submit the manifest and wait until its job has ended. Raises `JobFailed`."""
     job = client.post("/jobs", json={"manifestUrl": manifest.as_uri(), "rerun": True}).raise_for_status().json()
     while job["status"] not in {"success", "error"}:
         time.sleep(0.2)
         job = client.get(f"/jobs/{job['id']}").raise_for_status().json()
+    if job["status"] != "success":
+        raise JobFailed(job["errorMessage"])
     return dict(job)
 
 
@@ -96,11 +102,12 @@ def main() -> int:
     subprocess.run([*COMMAND, "catalog", "load", str(folder / "catalog.csv")], check=True)  # noqa: S603
     expected = json.loads((folder / "expected.json").read_text())
     with service(folder / "service.log") as client:
-        for manifest in earlier_inventories(folder):
-            reconcile(client, manifest)
-        job = reconcile(client, folder / "inventory" / "manifest.json")
-        if job["status"] != "success":
-            out.print(f"[red]The job ended in error:[/red] {job['errorMessage']}")
+        try:
+            for manifest in earlier_inventories(folder):
+                reconcile(client, manifest)
+            job = reconcile(client, folder / "inventory" / "manifest.json")
+        except JobFailed as error:
+            out.print(f"[red]The job ended in error:[/red] {error}")
             return 1
         found = {kind: list(findings(client, int(str(job["id"])), kind)) for kind in KINDS}
     for kind, rows in found.items():

@@ -60,7 +60,7 @@ async def caller_of(request: Request, text: str | None) -> Caller:
         cookie = request.cookies.get(COOKIE) if settings.guarded else None
         if request.method not in READING:
             # A browser sends cookies, and reaches loopback, for any site's page; only a header is put there on purpose.
-            check_origin(request, proof=cookie is not None, here=not settings.guarded)
+            check_origin(request, proof=cookie is not None)
         if cookie is not None:
             return unseal(settings, cookie) if is_sealed(cookie) else await bearer_of(request, cookie)
     return await bearer_of(request, text)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 from app.samples.columns import file_schema
 
@@ -25,7 +25,7 @@ def write_earlier(archive: Path, folder: Path, *, before: timedelta, lost: Colle
     phantoms = set(json.loads((archive / "expected.json").read_text())["phantoms"])
     schema = [name.strip() for name in file_schema("csv").split(",")]
     there = {
-        quote_plus(file["key_path"], safe="/"): file
+        file["key_path"]: file
         for file in _rows(archive / "catalog.csv")
         if file["key_path"] in phantoms and file["collection_id"] not in lost
     }
@@ -37,12 +37,13 @@ def write_earlier(archive: Path, folder: Path, *, before: timedelta, lost: Colle
         writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
         for data_file in data_files:
             with gzip.open(data_file, "rt", newline="", encoding="utf-8") as lines:
-                # What is left of a file that was deleted since, its delete marker, was not there yet.
-                writer.writerows(row for row in csv.reader(lines) if row[key] not in there)
-        for encoded, file in there.items():
+                # What is left of a file that was deleted since, its delete marker, was not there yet; keys are encoded
+                # in more than one way.
+                writer.writerows(row for row in csv.reader(lines) if unquote_plus(row[key]) not in there)
+        for file in there.values():
             listed = {
                 "Bucket": manifest["sourceBucket"],
-                "Key": encoded,
+                "Key": quote_plus(file["key_path"], safe="/"),
                 "IsLatest": "true",
                 "IsDeleteMarker": "false",
                 "Size": file["size_in_bytes"],

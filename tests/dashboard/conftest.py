@@ -49,7 +49,7 @@ async def served(server: Server, tmp_path_factory: pytest.TempPathFactory) -> As
         with serving(base / "log", **environment) as (service, _):
             for path in (*earlier_inventories(folder), folder / "inventory" / "manifest.json"):
                 job = reconcile(service, path.as_uri())
-            assert job["errorMessage"] is None
+                assert job["errorMessage"] is None
             expected = json.loads((folder / "expected.json").read_text())
             yield Served(str(service.base_url).rstrip("/"), folder, server.url(name), expected, job["id"])
 

@@ -94,7 +94,7 @@ async def test_a_runner_stops_while_postgresql_is_away(own_server: Cluster, scen
     async with scene.held_up(FETCHING), asyncio.timeout(60):
         async with scene.runner():
             await scene.stuck_at(FETCHING)
-            await asyncio.to_thread(own_server.stop, "immediate")
+            await asyncio.to_thread(own_server.stop)
         await asyncio.to_thread(own_server.start)
     assert (await scene.finish()).attempt == 2
 
