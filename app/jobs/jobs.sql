@@ -51,8 +51,10 @@ UPDATE orca.reconcile_run SET reconcile = true WHERE id = :run_id;
 -- name: set_job_status
 -- The moment's time: now() is when the transaction began, and the one that publishes began before the comparison.
 UPDATE orca.reconcile_job
-SET status_id = CAST(:status_id AS int2), last_update = clock_timestamp(), error_message = :error_message,
-    end_time = CASE WHEN CAST(:status_id AS int2) IN (4, 5) THEN clock_timestamp() END
+SET status_id = CAST(:status_id AS int2), error_message = :error_message,
+    (last_update, end_time) = (
+        SELECT moment, CASE WHEN CAST(:status_id AS int2) IN (4, 5) THEN moment END FROM clock_timestamp() AS moment
+    )
 WHERE id = :job_id;
 
 -- name: staged_sample
