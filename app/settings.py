@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -106,13 +107,11 @@ class Settings(BaseSettings):
         if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("DATABASE_URL has to start with postgresql://")
         # Whoever fails to read it later says which part of it, which may be one of the password.
-        try:
+        with suppress(ValueError):
             hosts = urlsplit(url.get_secret_value()).netloc.rpartition("@")[2]
-        except ValueError:
-            hosts = "?:?"
-        if not all(_HOST.fullmatch(host) for host in hosts.split(",")):
-            raise ValueError("DATABASE_URL cannot be read: percent-encode what is special in its user and password")
-        return url
+            if all(_HOST.fullmatch(host) for host in hosts.split(",")):
+                return url
+        raise ValueError("DATABASE_URL cannot be read: percent-encode what is special in its user and password")
 
     @field_validator("manifest_prefixes")
     @classmethod

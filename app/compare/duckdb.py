@@ -20,11 +20,10 @@ from app.compare.handing import BATCH_ROWS, Handing
 from app.db.blocking import in_thread
 from app.db.duck import duckdb_aside
 from app.db.queries import Queries
-from app.errors import BadInventory
 from app.inventory.relation import InventoryFiles
 from app.inventory.second_pass import second_pass
 from app.inventory.sql import UNQUOTED, over_raw
-from app.inventory.staged import StagedRows
+from app.inventory.staged import StagedRows, staged_twice
 
 SQL = Queries("app.compare", "duckdb.sql")
 NUMBER = "size_in_bytes"
@@ -95,7 +94,7 @@ class DuckdbEngine:
     async def explain_duplicate(self, key: str) -> Exception:
         """Look for the places at which it is listed."""
         if self._inventory is None:
-            return BadInventory(f"Key {key!r} is staged a second time.")
+            return staged_twice(key)
         return await second_pass(self._inventory.explain_duplicate, key)
 
 

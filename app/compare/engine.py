@@ -14,10 +14,6 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.inventory.manifest import COMPARABLE
-
-ALL_FIELDS = COMPARABLE
-
 Report = Callable[[str, int, int | None, str], None]
 """Tells how far the work has come: phase, done, total (None: unknown), unit. Cheap; may be called from any thread."""
 

@@ -15,7 +15,7 @@ BATCH_ROWS = 2_048
 """How many rows an engine hands over at a time: so few that nobody else waits long for the interpreter."""
 
 Opening: TypeAlias = Callable[[], pa.RecordBatchReader]
-"""Begins to give rows. Called in a thread: a query that sorts has done most of its work once it begins."""
+"""Begins to give rows. Called in a thread: a query may have done most of its work once it begins."""
 
 
 class Handing:
@@ -30,7 +30,7 @@ class Handing:
         await self._connection.execute(SQL["prepare"])
 
     async def rows(self, opening: Opening) -> None:
-        """Copy some rows; columns of the table that they have not are NULL."""
+        """Copy some rows; columns of the table that they have not take their defaults."""
         rows = await in_thread(opening, interrupt=self._interrupt)
         driver = (await self._connection.get_raw_connection()).driver_connection
         assert driver is not None  # noqa: S101  (a connection in a transaction has its driver's)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy import bindparam
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.compare.engine import ALL_FIELDS, Comparison, Counted, Report
+from app.compare.engine import Comparison, Counted, Report
 from app.db.plans import Plan, nodes
 from app.db.queries import Queries
-from app.errors import BadInventory, StagedRowsLost
-from app.inventory.staged import staged_in
+from app.errors import StagedRowsLost
+from app.inventory.manifest import COMPARABLE
+from app.inventory.staged import staged_in, staged_twice
 
 SQL = Queries("app.compare", "postgres.sql")
 WORK_MEM = "256MB"
@@ -20,9 +21,9 @@ class PostgresEngine:
 
     name = "postgres"
 
-    def __init__(self, staged_rows: int | None) -> None:
-        """Take how many rows the job has staged; None: another program did, and did not say."""
-        self._staged_rows = staged_rows
+    def __init__(self, staged_objects: int | None) -> None:
+        """Take how many objects the job has staged; None: another program did, and did not say."""
+        self._staged_objects = staged_objects
 
     async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
         """Fill `unequal` from this job's staged rows.
@@ -33,23 +34,23 @@ class PostgresEngine:
         report("comparing", 0, None, "rows")
         await connection.execute(SQL["settings"], {"work_mem": WORK_MEM})
         staged = await staged_in(connection, archive_location=where, job_id=job_id)
-        if self._staged_rows and not staged.own_rows:
+        if self._staged_objects and not staged.own_rows:
             raise StagedRowsLost  # before each file of the catalog is written down as unequal
         # PostgreSQL takes no parameters in CREATE TABLE AS, so the library writes the values as literals.
         unequal = SQL.of_table("unequal", "the_partition", staged.table).bindparams(
             bindparam("archive_location", where, literal_execute=True),
             bindparam("job_id", job_id, literal_execute=True),
-            *(bindparam(name, name in comparison.compared_fields, literal_execute=True) for name in ALL_FIELDS),
+            *(bindparam(name, name in comparison.compared_fields, literal_execute=True) for name in COMPARABLE),
         )
         (explained,) = (await connection.execute(unequal)).scalar_one()
         counted = _counted(explained["Plan"])
-        if self._staged_rows is not None and self._staged_rows != counted.inventory_objects:
+        if self._staged_objects is not None and self._staged_objects != counted.inventory_objects:
             raise StagedRowsLost
         return counted
 
     async def explain_duplicate(self, key: str) -> Exception:
         """Blame whoever staged it: a partition of the service's own has the key for its key."""
-        return BadInventory(f"Key {key!r} is staged a second time.")
+        return staged_twice(key)
 
 
 def _counted(plan: Plan) -> Counted:

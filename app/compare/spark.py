@@ -16,7 +16,7 @@ from pyspark.sql.connect import functions as F  # noqa: N812  (as Spark's docume
 from pyspark.sql.connect.session import SparkSession
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.compare.engine import ALL_FIELDS, Comparison, Counted, Report
+from app.compare.engine import Comparison, Counted, Report
 from app.compare.handing import BATCH_ROWS, Handing
 from app.compare.spark_catalog import JdbcCatalog
 from app.compare.spark_cluster import Cluster
@@ -25,7 +25,7 @@ from app.compare.spark_inventory import ClusterInventory, over
 from app.db.queries import Queries
 from app.errors import BadInventory
 from app.inventory.fetch import fetch, release
-from app.inventory.manifest import DataFile
+from app.inventory.manifest import COMPARABLE, DataFile
 from app.inventory.relation import InventoryFiles
 from app.inventory.resolve import Found, find_files
 from app.inventory.second_pass import second_pass
@@ -162,7 +162,7 @@ def _compare(
     one = F.count(F.lit(1)).alias("rows")
     _in_s3(spark, inventory).observe("s3", one).createOrReplaceTempView("s3")
     catalog.rows(spark).observe("catalog", one).createOrReplaceTempView("catalog")
-    compared = {name: name in comparison.compared_fields for name in ALL_FIELDS}
+    compared = {name: name in comparison.compared_fields for name in COMPARABLE}
     rows = spark.sql(SQL["differences"].text, compared).withColumn("part", F.spark_partition_id())
     rows.persist(StorageLevel.DISK_ONLY)
     cluster.keep(rows)

@@ -51,7 +51,8 @@ prefix AS (
     GROUP BY kind, depth, value
 ),
 part AS (
-    SELECT dimension, 0 AS depth, coalesce(collection_id, discrepancy, to_char(day, 'YYYY-MM-DD')) AS value, kind, findings, pending, bytes
+    SELECT dimension, 0 AS depth, coalesce(collection_id, discrepancy, to_char(day, 'YYYY-MM-DD')) AS value,
+           kind, findings, pending, bytes
     FROM grouped
     WHERE (dimension = 'collection' AND kind <> 'orphan') OR (dimension = 'discrepancy' AND kind = 'mismatch')
        OR dimension = 'day'

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from app.compare.engine import ALL_FIELDS
 from app.dashboard.words import KindWords, discrepancy
+from app.inventory.manifest import COMPARABLE
 from app.reports.findings import MISMATCHES, ORPHANS
 from app.reports.summary import Summary, Tally
 
@@ -81,7 +81,7 @@ def by_field(exact: Iterable[tuple[str, Tally]]) -> list[tuple[str, Tally]]:
             several.append((value, tally))
         for name in names:
             fields[name] = _sum(fields[name], tally)
-    return [(name, fields[name]) for name in ALL_FIELDS if name in fields] + several
+    return [(name, fields[name]) for name in COMPARABLE if name in fields] + several
 
 
 def days(summary: Summary, words: KindWords) -> tuple[str, list[tuple[str, Tally]]]:

@@ -74,5 +74,10 @@ class StagedRows:
         raise error
 
     def explain_duplicate(self, _: duckdb.DuckDBPyConnection, key: str) -> BadInventory:
-        """Say that a key was staged more than once, which a partition without a key allows."""
-        return BadInventory(f"Key {key!r} is staged a second time.")
+        """Say that a key was staged more than once."""
+        return staged_twice(key)
+
+
+def staged_twice(key: str) -> BadInventory:
+    """Say that a key was staged more than once, which a partition without a key allows."""
+    return BadInventory(f"Key {key!r} is staged a second time.")

@@ -39,7 +39,8 @@ INSERT INTO orca.reconcile_manifest (job_id, manifest_url, manifest_md5, size_in
 VALUES (:job_id, :manifest_url, :manifest_md5, :size_in_bytes, :compared_fields);
 
 -- name: live_run
-SELECT id, state, reconcile, cancel_requested FROM orca.reconcile_run WHERE job_id = :job_id AND state IN ('queued', 'running') FOR UPDATE;
+SELECT id, state, reconcile, cancel_requested
+FROM orca.reconcile_run WHERE job_id = :job_id AND state IN ('queued', 'running') FOR UPDATE;
 
 -- name: insert_run
 INSERT INTO orca.reconcile_run (job_id, orca_archive_location, engine, reconcile, take_in, force, requested_by, request_id)

@@ -72,7 +72,7 @@ class Run:
     """One attempt of one run, claimed by this process.
 
     `take_in`: read the manifest's files; else compare what is staged. `reconcile`: false stops when staged.
-    `staged_rows`: what an earlier run of the job staged, where that was ours.
+    `staged_objects`: how many an earlier run of the job staged, where that was ours.
     """
 
     id: int
@@ -89,4 +89,4 @@ class Run:
     manifest_url: str | None
     manifest_md5: str | None
     compared_fields: list[str] | None
-    staged_rows: int | None
+    staged_objects: int | None

@@ -235,9 +235,9 @@ async def _ensure_staged(connection: AsyncConnection, job_id: int, job: Row[tupl
         bool(job.inventory_objects) or (await connection.execute(SQL["staged_after"], where)).scalar_one()
     )
     # An inventory that was staged and has no rows at least has a partition.
-    staged = job.was_staged or job.status_id != Status.ERROR
-    staged = staged and (await connection.execute(SQL["has_partition"], where)).scalar_one()
-    if not staged and not rows_are_missing:
+    has_partition = (await connection.execute(SQL["has_partition"], where)).scalar_one()
+    was_staged = has_partition and (job.was_staged or job.status_id != Status.ERROR)
+    if not was_staged and not rows_are_missing:
         raise NotStaged(
             f"Job {job_id} has no staged rows and no manifest: "
             "stage its inventory, or submit the manifest to POST /jobs."

@@ -36,7 +36,7 @@ WHERE run.id = candidate.id AND job.id = run.job_id
 RETURNING run.id, run.job_id, run.orca_archive_location, job.inventory_creation_time, run.engine, run.reconcile, run.take_in,
           run.force, run.attempt, run.failures, run.error_message AS last_error,
           manifest.manifest_url, manifest.manifest_md5, manifest.compared_fields,
-          manifest.inventory_objects AS staged_rows,
+          manifest.inventory_objects AS staged_objects,
           pg_try_advisory_lock(1330791233, CAST(run.id AS int4)) AS leased;
 
 -- name: release

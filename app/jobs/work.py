@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.compare.duckdb import DuckdbEngine
-from app.compare.engine import ALL_FIELDS, Comparison, Engine, Report
+from app.compare.engine import Comparison, Engine, Report
 from app.compare.postgres import PostgresEngine
 from app.compare.publish import publish
 from app.compare.suspicion import Thresholds
@@ -14,6 +14,7 @@ from app.db.retry import retrying
 from app.errors import BadManifest, EngineUnavailable, RunLost
 from app.inventory import staging
 from app.inventory.fetch import fetch
+from app.inventory.manifest import COMPARABLE
 from app.inventory.relation import InventoryFiles
 from app.inventory.storage import Located, read_manifest
 from app.jobs.claim import SQL
@@ -29,7 +30,9 @@ async def work(database: Database, settings: Settings, run: Run, report: Report)
     What it leaves in the spool goes when the run has ended (`app.jobs.spool`), or is of use to the next attempt.
     """
     if not run.take_in:
-        staged = PostgresEngine(run.staged_rows) if run.engine == "postgres" else _duckdb(database, settings, run, None)
+        staged = (
+            PostgresEngine(run.staged_objects) if run.engine == "postgres" else _duckdb(database, settings, run, None)
+        )
         await _compare(database, settings, run, staged, report)
         return
     located = await _manifest(settings, run)
@@ -77,7 +80,7 @@ async def _manifest(settings: Settings, run: Run) -> Located:
 
 
 async def _stage(database: Database, run: Run, inventory: InventoryFiles, report: Report) -> int | None:
-    """Make the inventory the archive location's partition; give its rows' number if the run goes on to compare."""
+    """Make the inventory the archive location's partition; give the number of its objects if the run goes on."""
     load = staging.Load(run.id, run.attempt)
     ours = {"run_id": run.id, "attempt": run.attempt}
     loaded = await staging.load(
@@ -107,7 +110,7 @@ async def _compare(database: Database, settings: Settings, run: Run, engine: Eng
         job_id=run.job_id,
         archive_location=run.orca_archive_location,
         inventory_creation_time=run.inventory_creation_time,
-        compared_fields=ALL_FIELDS if run.compared_fields is None else tuple(run.compared_fields),
+        compared_fields=COMPARABLE if run.compared_fields is None else tuple(run.compared_fields),
         pending_from=run.inventory_creation_time - settings.grace,
         force=run.force,
     )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from app.compare.engine import ALL_FIELDS
 from app.errors import ReconcileError
+from app.inventory.manifest import COMPARABLE
 
 PENDING_COMMENT = "Error may be due to race condition, and should be checked manually."
 """What a pending finding's comment says, word for word what ORCA says of mismatches."""
@@ -114,12 +114,12 @@ def discrepancy_types(wanted: str) -> tuple[str, ...]:
     Raises `BadFilter` for a name that is no compared field.
     """
     fields = {field.strip() for field in wanted.split(",")}
-    if not fields <= set(ALL_FIELDS):
+    if not fields <= set(COMPARABLE):
         raise BadFilter(
-            f"discrepancyType is one of {', '.join(ALL_FIELDS)}, or several of them joined by commas; "
+            f"discrepancyType is one of {', '.join(COMPARABLE)}, or several of them joined by commas; "
             f"{wanted!r} is not."
         )
-    values = [held for size in range(1, len(ALL_FIELDS) + 1) for held in combinations(ALL_FIELDS, size)]
+    values = [held for size in range(1, len(COMPARABLE) + 1) for held in combinations(COMPARABLE, size)]
     return tuple(
         ", ".join(held) for held in values if (fields <= set(held) if len(fields) == 1 else fields == set(held))
     )

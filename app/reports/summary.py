@@ -10,12 +10,12 @@ from typing import Literal
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.compare.engine import ALL_FIELDS
 from app.compare.summary import summarise
 from app.db.engine import Database
 from app.db.queries import Queries
 from app.db.retry import retrying
 from app.errors import NoSuchJob, ReportNotReady
+from app.inventory.manifest import COMPARABLE
 
 SQL = Queries("app.reports", "summary.sql")
 
@@ -128,7 +128,7 @@ async def _summarise_what_orca_reported(database: Database, job_id: int, grace: 
             pending_from=row["inventory_creation_time"] - grace,
             inventory_objects=None,
             catalog_files=None,
-            compared_fields=ALL_FIELDS,
+            compared_fields=COMPARABLE,
             warnings=[],
             published_at=row["ended_at"],
         )

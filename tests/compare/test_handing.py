@@ -24,7 +24,7 @@ async def test_an_empty_batch_is_not_the_end(database: Database) -> None:
 
 
 async def test_rows_are_begun_in_a_thread(database: Database) -> None:
-    """DuckDB sorts all of them before it gives the first."""
+    """DuckDB may have done most of its work before it gives the first."""
     threads = []
 
     def opened() -> pa.RecordBatchReader:

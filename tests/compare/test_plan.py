@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, text
 
-from app.compare.engine import ALL_FIELDS, Comparison, Counted
+from app.compare.engine import Comparison, Counted
 from app.compare.postgres import SQL, WORK_MEM, PostgresEngine
 from app.db.engine import Database
+from app.inventory.manifest import COMPARABLE
 from tests.reports.published import add_job
 from tests.strategies import CREATED
 from tests.support.archive import empty
@@ -49,7 +50,7 @@ def comparison(job: int) -> Comparison:
         job_id=job,
         archive_location=BUCKET,
         inventory_creation_time=CREATED,
-        compared_fields=ALL_FIELDS,
+        compared_fields=COMPARABLE,
         pending_from=CREATED,
     )
 
@@ -73,7 +74,7 @@ async def test_staged_rows_are_compared_and_counted_by_one_parallel_full_join(da
         explained = text("EXPLAIN (COSTS OFF) " + create).bindparams(
             bindparam("archive_location", BUCKET, literal_execute=True),
             bindparam("job_id", job, literal_execute=True),
-            *(bindparam(name, True, literal_execute=True) for name in ALL_FIELDS),
+            *(bindparam(name, True, literal_execute=True) for name in COMPARABLE),
         )
         plan = "\n".join((await connection.execute(explained)).scalars())
         counted = await PostgresEngine(None).fill(connection, comparison(job), lambda *_: None)
