@@ -12,6 +12,7 @@ import typer
 
 from app import logs
 from app.errors import Misconfigured
+from app.listening import require_free
 from app.settings import LOOPBACK, read_settings
 from app.terminal import out
 
@@ -39,9 +40,19 @@ def serve(
 
 
 @app.command()
-def work() -> None:
+def work(
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port on which Prometheus may read what this process did; else none."),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(help="Address for that; it asks for no token, and names no file.")
+    ] = "127.0.0.1",
+) -> None:
     """Work on jobs without serving HTTP, until stopped."""
-    from app import tracing  # noqa: PLC0415  (the other commands start quicker without it)
+    from prometheus_client import start_http_server  # noqa: PLC0415  (the other commands start quicker without it)
+
+    from app import tracing  # noqa: PLC0415  (the same)
     from app.db.opening import open_database  # noqa: PLC0415  (the same)
     from app.jobs.runner import Runner  # noqa: PLC0415  (the same)
 
@@ -53,6 +64,9 @@ def work() -> None:
                 await stop.wait()
 
     logs.configure()
+    if metrics_port is not None:
+        require_free(metrics_host, metrics_port)
+        start_http_server(metrics_port, metrics_host)
     asyncio.run(run())
 
 

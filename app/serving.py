@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
-import socket
 import sys
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
-from app.errors import Misconfigured
+from app.listening import require_free
 
 GRACE_S = 4  # for requests under way; the runner hands its work back after that
 
@@ -34,7 +32,7 @@ class _Server(uvicorn.Server):
 
 def run(api: FastAPI, host: str, port: int) -> None:
     """Serve until a signal says to stop. Raises `Misconfigured` where there can be no listening."""
-    _require_free(host, port)
+    require_free(host, port)
     # When it has stopped, uvicorn sends itself the signal again: to die of it would leave embedded PostgreSQL running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = _Server(api, host, port)
@@ -47,12 +45,3 @@ def run(api: FastAPI, host: str, port: int) -> None:
         gc.unfreeze()  # what is frozen is leaked to DuckDB's eyes, which says so at length when Python ends
     if not server.started:
         sys.exit(2)  # it has said why
-
-
-def _require_free(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
-        raise Misconfigured(f"Port {port} of {host} cannot be listened on: {why}.") from error

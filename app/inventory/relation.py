@@ -103,9 +103,9 @@ class InventoryFiles:
         try:
             raw = self._reader.exact_rows(connection, file, self.manifest.written_columns)
             found = over_raw(raw.select(StarExpression(), self._source_bucket), FIRST_FAULT).fetchall()
-        except duckdb.InterruptException:
-            raise
-        except duckdb.Error:
+        except duckdb.Error as error:
+            if is_not_the_data(error):
+                raise
             return None
         return (f", row {found[0][0]}", found[0][1]) if found else None
 

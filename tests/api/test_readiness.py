@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from app.db.engine import Database
 from app.db.migrations import upgrade
@@ -80,10 +81,11 @@ async def test_whoever_follows_a_job_does_not_hold_up_the_stop(database: Databas
     assert [line for line in (tmp_path / "log").read_text().splitlines() if '"error"' in line] == []
 
 
-def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [("serve", "--port"), ("work", "--metrics-port")])
+def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path: Path, asked: tuple[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        refused = command("serve", "--port", str(port), RECONCILE_DATA_DIR=str(tmp_path))
+        refused = command(*asked, str(port), RECONCILE_DATA_DIR=str(tmp_path))
     assert refused.returncode == 2
     assert refused.stderr.strip().endswith(f"Port {port} of 127.0.0.1 cannot be listened on: Address already in use.")
 

@@ -207,6 +207,22 @@ def test_what_says_nothing_about_the_data_is_not_blamed_on_it(tmp_path: Path) ->
             files.explain(connection, error)
 
 
+def test_too_little_memory_for_the_second_pass_is_not_blamed_on_the_data(tmp_path: Path) -> None:
+    rows = [*(Row(f"{'a' * 200}{number}") for number in range(60_000)), Row("b", size=-1)]
+    files = inventory(tmp_path, "CSV", [rows])
+    given_up = 0
+    for quarters in range(8, 33, 2):
+        with duckdb_of_the_tests() as connection:
+            connection.execute(f"SET memory_limit = '{quarters * 250}KB'")
+            try:
+                said = str(files.explain(connection, duckdb.InvalidInputException("negative")))
+            except duckdb.OutOfMemoryException:
+                given_up += 1
+            else:
+                assert said == "data/0.csv.gz, row 60001: Size is -1, and cannot be negative."
+    assert 0 < given_up < 13  # it began with too little, and ended with enough
+
+
 def test_when_the_second_pass_finds_nothing_the_engine_is_quoted_in_plain_words(tmp_path: Path) -> None:
     files = inventory(tmp_path, "CSV", [GOOD])
     error = duckdb.IOException(f"IO Error: Could not read {files.paths[0]}: gone\n\nLINE 1: SELECT")
