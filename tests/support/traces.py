@@ -29,6 +29,7 @@ LEFT_BEHIND = f"""
         UNION ALL SELECT 'advisory lock' FROM pg_locks WHERE locktype = 'advisory' AND {HERE}
         UNION ALL SELECT 'lock on ' || locks.relation::regclass FROM pg_locks AS locks
         JOIN pg_stat_activity AS holder USING (pid) WHERE {HERE} AND locktype = 'relation' AND application_name <> '{TEST}'
+        AND backend_type <> 'autovacuum worker'
         UNION ALL SELECT state || ' run' FROM orca.reconcile_run WHERE state IN ('queued', 'running')
         UNION ALL SELECT 'connection ' || state || ' of ' || application_name FROM pg_stat_activity
         WHERE datname = current_database() AND backend_type = 'client backend' AND application_name <> '{TEST}'
