@@ -24,6 +24,7 @@ from app.db.opening import open_database
 from app.db.reader import Reader
 from app.jobs.feed import Feed
 from app.jobs.runner import Runner
+from app.reports.backlog import summing_up
 from app.settings import Settings
 
 TELEMETRY = TelemetryConfig(metrics=False, logs=False, operation_spans=False, auto_configure=False)
@@ -80,6 +81,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             Reader.at(database.url) as reader,
             Reader.at(database.url, "force_custom_plan") as filtering_reader,
             Runner(database, settings),
+            summing_up(database, settings.grace),
         ):
             app.state.database = database
             app.state.reader = reader

@@ -67,7 +67,7 @@ class Summary:
 async def read_summary(database: Database, job_id: int, *, depth: int, grace: timedelta) -> Summary:
     """Read a job's summary, its key prefixes `depth` folders deep.
 
-    For a job that ORCA itself reported it is computed once, with today's `grace`, and stored.
+    For a job that ORCA itself reported it is computed once, with today's `grace`, and stored: now, if not before.
     Raises `NoSuchJob`, `ReportNotReady`.
     """
     async with database.reading() as connection:

@@ -1,0 +1,56 @@
+"""Jobs that ORCA itself reported: summed up soon after they came, so that lists and trends know them like ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import structlog
+
+from app.db.engine import Database
+from app.db.retry import may_pass
+from app.db.unready import unready
+from app.errors import NoSuchJob, ReportNotReady
+from app.reports.summary import SQL, sum_up
+
+INTERVAL_S = 10.0
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def summing_up(database: Database, grace: timedelta) -> AsyncIterator[None]:
+    """Look for such jobs every few seconds for the length of the block."""
+    task = asyncio.create_task(_keep_summing_up(database, grace))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def sum_up_all(database: Database, grace: timedelta) -> None:
+    """Sum up all such jobs, the newest inventory first; none while another replica is at it."""
+    async with database.reading() as connection:
+        jobs = (await connection.execute(SQL["not_summed_up"])).scalars().all()
+        if not jobs or not (await connection.execute(SQL["only_one"])).scalar_one():
+            return
+        try:
+            for job_id in jobs:
+                with suppress(NoSuchJob, ReportNotReady):  # it was deleted, or asked for anew, meanwhile
+                    await sum_up(database, job_id, grace)
+        finally:
+            await connection.execute(SQL["release"])
+
+
+async def _keep_summing_up(database: Database, grace: timedelta) -> None:
+    while True:
+        try:
+            await sum_up_all(database, grace)
+        except Exception as error:
+            if not may_pass(error) and not unready(error):
+                log.exception("summing up what ORCA reported failed")
+        await asyncio.sleep(INTERVAL_S)
