@@ -69,6 +69,7 @@ class ChangesAnswer(Shape):
         description="the earlier job; null where nothing was published before, and everything is new", examples=[41]
     )
     against_inventory_creation_time: Milliseconds | None = Field(description="when S3 made its inventory")
+    warnings: list[str] = Field(description="which fields only one of the two jobs compared", examples=[[]])
     totals: TotalsOfChanges
 
     @classmethod
@@ -79,6 +80,7 @@ class ChangesAnswer(Shape):
             job_id=compared.pair.job.job_id,
             against_job_id=against and against.job_id,
             against_inventory_creation_time=against and milliseconds(against.inventory_creation_time),
+            warnings=compared.pair.warnings(),
             totals=TotalsOfChanges(
                 orphan=KindChanges.of(compared.totals["orphans"]),
                 phantom=KindChanges.of(compared.totals["phantoms"]),

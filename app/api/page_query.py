@@ -33,7 +33,8 @@ class OrphansQuery(Shape):
     format: FindingsFormat = Field(
         default="json",
         description="`json`: a page. `csv`, `ndjson`, `parquet`: all that the filters let through, as a file, whatever "
-        "limit and cursor say. `s3batch`: their keys as a manifest for S3 Batch Operations",
+        "limit and cursor say. `s3batch`: their keys as a manifest for S3 Batch Operations, those of pending findings "
+        "too unless `pending=false`",
     )
     spreadsheet: bool = Field(
         default=False, description="with `format=csv`: no value is a formula when it is opened in a spreadsheet"

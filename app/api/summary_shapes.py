@@ -91,7 +91,8 @@ class SummaryAnswer(Shape):
     by_collection: list[CollectionPart] = Field(description="those with most findings first")
     by_discrepancy_type: list[DiscrepancyPart] = Field(description="those with most findings first")
     by_key_prefix: list[PrefixPart] = Field(
-        description="those with most findings first, and of each kind only its first 1,000"
+        description="those with most findings first, and of each kind only its first 1,000: one that has none in a "
+        "folder may have some that are beyond these"
     )
     by_day: list[DayPart] = Field(description="in order")
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.queries import Queries
 from app.errors import NoSuchJob, NotEarlier, OtherArchiveLocation, ReportNotReady
+from app.inventory.manifest import COMPARABLE
 
 SQL = Queries("app.reports", "pairs.sql")
 
@@ -18,12 +19,14 @@ SQL = Queries("app.reports", "pairs.sql")
 class Published:
     """A job whose reports are published, and how many findings of each kind they hold, by the kind's name.
 
-    Neither that nor the time is known of a job that ORCA itself reported, until somebody asks for its totals.
+    Neither that nor the time is known of a job that ORCA itself reported, until it is summed up. ORCA compares all
+    fields.
     """
 
     job_id: int
     inventory_creation_time: datetime
     published_at: datetime | None
+    compared_fields: tuple[str, ...]
     findings: dict[str, int] | None
 
 
@@ -46,6 +49,17 @@ class Pair:
     def history_of(self, one: Published) -> tuple[Published, ...]:
         """Give what was published up to one of the two, newest first: it begins with that one."""
         return self.history[self.history.index(one) :]
+
+    def warnings(self) -> list[str]:
+        """Say which fields only one of the two compared: whether they differed at the other's time nobody knows."""
+        if self.against is None:
+            return []
+        return [
+            f"Job {blind.job_id} did not compare {' and '.join(fields)}, as job {seeing.job_id} did: mismatches in "
+            f"nothing else are called {called}, and may have been there all the same."
+            for blind, seeing, called in ((self.job, self.against, "resolved"), (self.against, self.job, "new"))
+            if (fields := [field for field in seeing.compared_fields if field not in blind.compared_fields])
+        ]
 
 
 async def find_pair(connection: AsyncConnection, job_id: int, against: int | None = None) -> Pair:
@@ -96,4 +110,5 @@ def _not_ready(job_id: int) -> ReportNotReady:
 def _published(row: RowMapping) -> Published:
     counted = {name: row[name] for name in ("phantoms", "orphans", "mismatches")}
     findings = None if row["published_at"] is None else counted
-    return Published(row["job_id"], row["inventory_creation_time"], row["published_at"], findings)
+    fields = COMPARABLE if row["compared_fields"] is None else tuple(row["compared_fields"])
+    return Published(row["job_id"], row["inventory_creation_time"], row["published_at"], fields, findings)

@@ -1,7 +1,8 @@
 -- name: history
 -- The job and those of its archive location that were published with earlier inventories, newest first. A job that ORCA itself
 -- reported has the status success and no row of ours.
-SELECT past.id AS job_id, past.inventory_creation_time, report.published_at, report.phantoms, report.orphans, report.mismatches
+SELECT past.id AS job_id, past.inventory_creation_time, report.published_at, report.compared_fields,
+       report.phantoms, report.orphans, report.mismatches
 FROM orca.reconcile_job AS job
 JOIN orca.reconcile_job AS past
   ON past.orca_archive_location = job.orca_archive_location

@@ -17,6 +17,7 @@ from app.api.change_shapes import (
     ChangesPage,
 )
 from app.db.engine import Database
+from app.inventory.manifest import COMPARABLE
 from tests.api.problem import problem_of
 from tests.reports.published import CREATED, CREATED_MS, Row, add_job, add_rows, publish
 
@@ -49,10 +50,32 @@ async def test_totals_against_the_success_before_or_any_earlier_one(client: http
         "jobId": jobs[2],
         "againstJobId": jobs[1],
         "againstInventoryCreationTime": CREATED_MS + 86_400_000,
+        "warnings": [],
         "totals": {"orphan": same, "phantom": same, "catalogMismatch": same},
     }
     older = (await client.get(f"/reports/{jobs[2]}/changes?against={jobs[0]}")).json()
     assert older["totals"]["phantom"] == {"new": 1, "resolved": 1, "persisting": 1}
+
+
+def warning(blind: int, seeing: int, called: str) -> str:
+    return (
+        f"Job {blind} did not compare etag and size_in_bytes, as job {seeing} did: mismatches in nothing else are called "
+        f"{called}, and may have been there all the same."
+    )
+
+
+async def test_fields_that_only_one_of_the_jobs_compared_are_named(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    ids = []
+    for place, fields in enumerate((COMPARABLE, ("storage_class",), COMPARABLE)):
+        ids.append(await add_job(database, created=CREATED + place * DAY))
+        await add_rows(database, ids[-1], "mismatches", [] if place == 1 else [Row("etag")])
+        await publish(database, ids[-1], compared_fields=fields)
+    warnings = [(await client.get(f"/reports/{job}/changes")).json()["warnings"] for job in ids]
+    assert warnings == [[], [warning(ids[1], ids[0], "resolved")], [warning(ids[1], ids[2], "new")]]
+    page = (await client.get(f"/dashboard/jobs/{ids[1]}/changes")).text
+    assert warnings[1][0] in page
 
 
 async def test_all_is_new_where_nothing_was_published_before(client: httpx.AsyncClient, jobs: list[int]) -> None:

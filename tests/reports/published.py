@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from app.compare.summary import summarise
 from app.db.engine import Database
+from app.inventory.manifest import COMPARABLE
 
 CREATED = datetime(2024, 6, 1, tzinfo=UTC)
 BEFORE = datetime(2024, 5, 20, 12, 30, 15, 123_999, tzinfo=UTC)
@@ -78,7 +79,9 @@ async def add_rows(database: Database, job_id: int, kind: str, rows: Iterable[Ro
             await connection.execute(TABLES[kind], {name: row[name] for name in wanted})
 
 
-async def publish(database: Database, job_id: int, pending_from: datetime = CREATED) -> None:
+async def publish(
+    database: Database, job_id: int, pending_from: datetime = CREATED, compared_fields: tuple[str, ...] = COMPARABLE
+) -> None:
     """Do what a publish does after the three reports are written."""
     async with database.transaction() as connection:
         await summarise(
@@ -88,6 +91,6 @@ async def publish(database: Database, job_id: int, pending_from: datetime = CREA
             pending_from=pending_from,
             inventory_objects=7,
             catalog_files=8,
-            compared_fields=["etag", "size_in_bytes", "storage_class"],
+            compared_fields=compared_fields,
             warnings=["a warning"],
         )
