@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from app.compare.summary import MOST_PREFIXES
 from app.dashboard.words import KindWords, discrepancy
 from app.inventory.manifest import COMPARABLE
 from app.reports.findings import MISMATCHES, ORPHANS
@@ -31,15 +32,18 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """One picture: its largest bars, and how many smaller ones are left out."""
+    """One picture: its largest bars, and how many smaller ones are left out, or more where no more are stored."""
 
     name: str
     title: str
     bars: list[Bar]
     left_out: int
+    or_more: bool
 
 
-def breakdowns(summary: Summary, words: KindWords, chosen: dict[str, str], narrow: Narrow) -> list[Breakdown]:
+def breakdowns(
+    summary: Summary, words: KindWords, chosen: dict[str, str], narrow: Narrow, depth: int
+) -> list[Breakdown]:
     """Make the pictures of one kind of findings; `chosen` holds the filters that are set."""
     kind = words.kind
 
@@ -48,26 +52,40 @@ def breakdowns(summary: Summary, words: KindWords, chosen: dict[str, str], narro
         found = [(value, words.tally(part)) for value, part in parts.items()]
         return sorted((one for one in found if one[1].findings), key=lambda one: (-one[1].findings, one[0]))
 
-    def picture(name: str, title: str, values: list[tuple[str, Tally]], label: Callable[[str], str]) -> Breakdown:
+    def picture(
+        name: str,
+        title: str,
+        values: list[tuple[str, Tally]],
+        label: Callable[[str], str],
+        can_be_chosen: Callable[[str], bool] = bool,
+    ) -> Breakdown:
         most = max((tally.findings for _, tally in values), default=1)
         bars = [
             Bar(
                 label(value),
                 tally,
                 max(0.5, 100 * tally.findings / most),
-                narrow(name, value) if value else None,
+                narrow(name, value) if can_be_chosen(value) else None,
                 chosen.get(name) == value,
             )
             for value, tally in values[:MOST_BARS]
         ]
-        return Breakdown(name, title, bars, max(0, len(values) - MOST_BARS))
+        or_more = name == "keyPrefix" and len(values) == MOST_PREFIXES
+        return Breakdown(name, title, bars, max(0, len(values) - MOST_BARS), or_more)
+
+    def is_folder(prefix: str) -> bool:
+        # What lies higher is counted without what is below it, which a filter by the prefix would let through.
+        return prefix.count("/") == depth
+
+    def folder(prefix: str) -> str:
+        return prefix if is_folder(prefix) else f"{prefix} (directly in it)" if prefix else "(no folder)"
 
     made = []
     if kind is not ORPHANS:
         made.append(picture("collectionId", "By collection", tallies("collection"), str))
     if kind is MISMATCHES:
         made.append(picture("discrepancyType", "By what differs", by_field(tallies("discrepancy")), discrepancy))
-    made.append(picture("keyPrefix", "By key prefix", tallies("prefix"), lambda value: value or "(no folder)"))
+    made.append(picture("keyPrefix", "By key prefix", tallies("prefix"), folder, is_folder))
     return [one for one in made if one.bars]
 
 

@@ -80,7 +80,7 @@ async def findings_page(
         summary=summary,
         words=words,
         tab=kind,
-        breakdowns=breakdowns(summary, words, chosen, narrow),
+        breakdowns=breakdowns(summary, words, chosen, narrow, depth),
         unit=unit,
         columns=columns,
         depth=depth,
@@ -130,15 +130,15 @@ async def finding_page(
 
 
 def _downloads(request: Request, job_id: int, kind: str, chosen: dict[str, str]) -> list[tuple[str, str]]:
-    """Give the files to download: exactly what is filtered."""
+    """Give the files to download: what is filtered, and for S3 to work on, nothing pending unless that is asked for."""
     formats = {
         "CSV": {"format": "csv"},
         "CSV for a spreadsheet": {"format": "csv", "spreadsheet": "true"},
         "NDJSON": {"format": "ndjson"},
         "Parquet": {"format": "parquet"},
-        "S3 Batch": {"format": "s3batch"},
     }
-    if kind == "phantoms":
-        del formats["S3 Batch"]  # what is not in S3, S3 can do nothing with
+    if kind != "phantoms":  # what is not in S3, S3 can do nothing with
+        name = "S3 Batch" if "pending" in chosen else "S3 Batch without what is pending"
+        formats[name] = {"format": "s3batch", "pending": chosen.get("pending", "false")}
     report = Links(request)(f"list_{kind}", id=job_id)
     return [(name, f"{report}?{urlencode(chosen | how)}") for name, how in formats.items()]

@@ -59,7 +59,8 @@ WORDS = {
             "orphan",
             "Orphans",
             "In S3, but not in the catalog: paid for, and nobody can find them.",
-            "Enter the files into the catalog, or delete them: the S3 Batch download is a manifest for that.",
+            "Enter the files into the catalog, or delete them: with the S3 Batch download S3 can tag them for a "
+            "lifecycle rule that does.",
         ),
         KindWords(
             MISMATCHES,

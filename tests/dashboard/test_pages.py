@@ -135,6 +135,16 @@ async def test_what_is_downloaded_is_what_is_filtered(client: httpx.AsyncClient,
     assert [row["keyPath"] for row in rows] == ["m/1", "m/2"]
 
 
+async def test_what_may_be_on_its_way_is_nothing_for_s3_to_work_on_unless_asked_for(
+    client: httpx.AsyncClient, job: int
+) -> None:
+    for query, pending in (("", "false"), ("?pending=false", "false"), ("?pending=true", "true")):
+        page = (await client.get(f"/dashboard/jobs/{job}/orphans{query}")).text
+        (link,) = [link for link in links(page) if "s3batch" in link]
+        assert f"pending={pending}" in link
+        assert ("without what is pending" in page) == (not query)
+
+
 async def test_a_picture_counts_what_its_link_shows(client: httpx.AsyncClient, job: int) -> None:
     page = (await client.get(f"/dashboard/jobs/{job}/mismatches")).text
     bars = re.findall(
@@ -144,6 +154,28 @@ async def test_a_picture_counts_what_its_link_shows(client: httpx.AsyncClient, j
     for link, count in bars:
         narrowed = (await client.get(html.unescape(link))).text
         assert len(re.findall(r'<code class="key"', narrowed)) == int(count), link
+
+
+async def test_a_folder_that_is_counted_without_those_below_it_is_no_link(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    job = await add_job(database)
+    await add_rows(database, job, "orphans", [Row(key) for key in ("p/1", "p/2", "p/a/1", "p/a/2", "p/a/b/3", "alone")])
+    await publish(database, job)
+    page = html.unescape((await client.get(f"/dashboard/jobs/{job}/orphans?depth=2")).text)
+    bars = re.findall(r'<span class="label">(.*?)</span> <span class="value">(\d+)</span>', page)
+    assert bars == [("p/a/", "3"), ("p/ (directly in it)", "2"), ("(no folder)", "1")]
+    narrowing = [link for link in links(page) if "keyPrefix=" in link]
+    assert len(narrowing) == 1
+    assert len(re.findall(r'<code class="key"', (await client.get(narrowing[0])).text)) == 3
+
+
+async def test_more_folders_than_are_stored_are_said_to_be_more(client: httpx.AsyncClient, database: Database) -> None:
+    for folders, said in ((999, "987 smaller ones:"), (1001, "988 smaller ones, or more:")):
+        job = await add_job(database)
+        await add_rows(database, job, "orphans", [Row(f"{number:04}/a") for number in range(folders)])
+        await publish(database, job)
+        assert f"and {said}" in (await client.get(f"/dashboard/jobs/{job}/orphans")).text
 
 
 async def test_what_a_key_holds_is_text_and_no_markup(client: httpx.AsyncClient, job: int) -> None:
