@@ -50,11 +50,15 @@ class DuckdbEngine:
     async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
         """Fill `unequal` from both sides.
 
-        Raises `BadInventory`, and for staged rows `InventorySuperseded`, `EngineUnavailable`.
+        Raises `BadInventory`, and for staged rows `InventorySuperseded`, `NotStaged`, `EngineUnavailable`.
         """
         where = comparison.archive_location
         inventory = self._inventory or await StagedRows.under(
-            connection, self._url, archive_location=where, job_id=comparison.job_id
+            connection,
+            self._url,
+            archive_location=where,
+            job_id=comparison.job_id,
+            may_be_empty=comparison.force,
         )
         catalog = await Catalog.under(connection, self._url, where)
         readers = [catalog.files, *([inventory.reader] if isinstance(inventory, StagedRows) else [])]

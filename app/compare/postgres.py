@@ -28,12 +28,14 @@ class PostgresEngine:
     async def fill(self, connection: AsyncConnection, comparison: Comparison, report: Report) -> Counted:
         """Fill `unequal` from this job's staged rows.
 
-        Raises `InventorySuperseded` when they are another job's, `StagedRowsLost` when they are not what was staged.
+        Raises `InventorySuperseded` when they are another job's, `NotStaged` when nobody knows whether there should be
+        any, `StagedRowsLost` when they are not what was staged.
         """
         where, job_id = comparison.archive_location, comparison.job_id
         report("comparing", 0, None, "rows")
         await connection.execute(SQL["settings"], {"work_mem": WORK_MEM})
-        staged = await staged_in(connection, archive_location=where, job_id=job_id)
+        may_be_empty = comparison.force or self._staged_objects is not None
+        staged = await staged_in(connection, archive_location=where, job_id=job_id, may_be_empty=may_be_empty)
         if self._staged_objects and not staged.own_rows:
             raise StagedRowsLost  # before each file of the catalog is written down as unequal
         # PostgreSQL takes no parameters in CREATE TABLE AS, so the library writes the values as literals.

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.blocks import NUMBER, TEXT, TIME
 from app.db.queries import Queries
 from app.db.table import TableReader
-from app.errors import BadInventory, EngineUnavailable, InventorySuperseded
+from app.errors import BadInventory, EngineUnavailable, InventorySuperseded, NotStaged
 from app.inventory.sql import UNQUOTED, over_raw
 
 SQL = Queries("app.inventory", "staged.sql")
@@ -31,8 +31,12 @@ class Staged:
     in_one_table: bool
 
 
-async def staged_in(connection: AsyncConnection, *, archive_location: str, job_id: int) -> Staged:
-    """Find the staged rows of a job. Raises `InventorySuperseded` when there are only another's."""
+async def staged_in(connection: AsyncConnection, *, archive_location: str, job_id: int, may_be_empty: bool) -> Staged:
+    """Find the staged rows of a job, and keep them from being truncated until the transaction ends.
+
+    Raises `InventorySuperseded` when there are only another's, and `NotStaged` when there are none, unless there may be
+    none: ORCA does not say how many there were, and a partition that its next job has just emptied looks the same.
+    """
     values = {"archive_location": archive_location}
     table = str((await connection.execute(SQL["partition"], values)).scalar_one())
     held = (await connection.execute(SQL.of_table("held", "the_partition", table), {"job_id": job_id})).one()
@@ -40,7 +44,17 @@ async def staged_in(connection: AsyncConnection, *, archive_location: str, job_i
         raise InventorySuperseded(
             f"Another job has since staged {archive_location}: job {job_id} has no rows of its own any more."
         )
+    if not held.any_rows and not may_be_empty:
+        raise no_rows(job_id)
     return Staged(table, held.own_rows, held.in_one_table)
+
+
+def no_rows(job_id: int) -> NotStaged:
+    """Say that nothing is staged of a job of which nobody knows whether its inventory was empty."""
+    return NotStaged(
+        f"Job {job_id} has no staged rows, and nothing says that its inventory was empty: stage it again, "
+        "or, if it was, reconcile with force."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +64,16 @@ class StagedRows:
     reader: TableReader
 
     @classmethod
-    async def under(cls, connection: AsyncConnection, url: str, *, archive_location: str, job_id: int) -> Self:
+    async def under(
+        cls, connection: AsyncConnection, url: str, *, archive_location: str, job_id: int, may_be_empty: bool
+    ) -> Self:
         """Prepare to read what `connection`'s REPEATABLE READ transaction sees; it has to stay open meanwhile.
 
-        Raises `InventorySuperseded` when the rows are another job's, `EngineUnavailable` when they have no table of
-        their own.
+        Raises what `staged_in` raises, and `EngineUnavailable` when the rows have no table of their own.
         """
-        staged = await staged_in(connection, archive_location=archive_location, job_id=job_id)
+        staged = await staged_in(
+            connection, archive_location=archive_location, job_id=job_id, may_be_empty=may_be_empty
+        )
         if staged.own_rows and not staged.in_one_table:
             raise EngineUnavailable(
                 f"The staged rows of {archive_location} have no partition of their own: use engine postgres."

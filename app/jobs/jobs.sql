@@ -66,11 +66,12 @@ SELECT job_id FROM orca.reconcile_s3_object WHERE orca_archive_location = :archi
 SELECT orca.reconcile_partition_of(:archive_location) IS NOT NULL;
 
 -- name: staged_after
--- Whether another job of the archive location was staged later: it then stands for an empty inventory's missing rows.
+-- Whether another job of the archive location was staged later, which may have left it empty. ORCA's own empty it before they load,
+-- so that they have done so while they say that they are staging, and when they have failed.
 SELECT EXISTS (
     SELECT FROM orca.reconcile_job AS other
     LEFT JOIN orca.reconcile_manifest AS manifest ON manifest.job_id = other.id
-    WHERE other.orca_archive_location = :archive_location AND other.id > :job_id AND other.status_id IN (2, 3, 5)
+    WHERE other.orca_archive_location = :archive_location AND other.id > :job_id
       AND (manifest.job_id IS NULL OR manifest.staged_at IS NOT NULL)
 );
 

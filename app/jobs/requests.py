@@ -15,6 +15,7 @@ from app.errors import (
     NotStaged,
     OtherArchiveLocation,
 )
+from app.inventory.staged import no_rows
 from app.inventory.storage import read_manifest
 from app.jobs.deletion import WITHDRAWN, delete_withdrawn, withdraw
 from app.jobs.model import EngineChoice, EngineName, Job, Requester
@@ -117,7 +118,7 @@ async def request_reconcile(
             chosen = _engine_for_manifest(settings, engine, job.size_in_bytes, reconcile=True)
         else:
             chosen = "duckdb" if engine == "duckdb" else "postgres"
-            await _ensure_staged(connection, job_id, job)
+            await _ensure_staged(connection, job_id, job, force=force)
         await _queue(
             connection,
             job_id,
@@ -220,34 +221,34 @@ async def _queue(
     await connection.execute(SQL["wake"], {"about": "queued"})
 
 
-async def _ensure_staged(connection: AsyncConnection, job_id: int, job: Row[tuple[object, ...]]) -> None:
+async def _ensure_staged(
+    connection: AsyncConnection, job_id: int, job: Row[tuple[object, ...]], *, force: bool
+) -> None:
     """See that the staged rows are this job's own, and all of them. Raises `InventorySuperseded`, `NotStaged`."""
+    if job.status_id == Status.GETTING_S3_LIST:
+        return  # what lies there is what it is about to replace
     if job.error_message == WITHDRAWN:
         raise NotStaged(f"Job {job_id} is being deleted with what was staged of it: stage its inventory again.")
     where = {"archive_location": job.orca_archive_location, "job_id": job_id}
     owner = (await connection.execute(SQL["staged_sample"], where)).scalar_one_or_none()
-    if owner == job_id:
+    was_empty = job.was_staged and job.inventory_objects == 0
+    if owner == job_id or (owner is None and was_empty):
         return
-    still_staging = job.status_id == Status.GETTING_S3_LIST
-    if owner is None and still_staging:
-        return
-    rows_are_missing = (
-        bool(job.inventory_objects) or (await connection.execute(SQL["staged_after"], where)).scalar_one()
-    )
-    # An inventory that was staged and has no rows at least has a partition.
-    has_partition = (await connection.execute(SQL["has_partition"], where)).scalar_one()
-    was_staged = has_partition and (job.was_staged or job.status_id != Status.ERROR)
-    if not was_staged and not rows_are_missing:
-        raise NotStaged(
-            f"Job {job_id} has no staged rows and no manifest: "
-            "stage its inventory, or submit the manifest to POST /jobs."
-        )
-    if not still_staging and (owner is not None or rows_are_missing):
+    was_staged = job.was_staged or job.status_id != Status.ERROR
+    gone = bool(job.inventory_objects) or (await connection.execute(SQL["staged_after"], where)).scalar_one()
+    if gone or (was_staged and owner is not None):
         raise InventorySuperseded(
             f"Another job{f' ({owner})' if owner else ''} has since staged {job.orca_archive_location}: "
             f"job {job_id} has no rows of its own any more. "
             "Reconcile the later job, or submit this one's manifest again."
         )
+    if not was_staged or not (await connection.execute(SQL["has_partition"], where)).scalar_one():
+        raise NotStaged(
+            f"Job {job_id} has no staged rows and no manifest: "
+            "stage its inventory, or submit the manifest to POST /jobs."
+        )
+    if not force:
+        raise no_rows(job_id)
 
 
 def _engine_for_manifest(settings: Settings, engine: EngineChoice, size: int, *, reconcile: bool) -> EngineName:

@@ -11,7 +11,7 @@ from app.compare.publish import publish
 from app.compare.suspicion import Thresholds
 from app.db.engine import Database
 from app.db.retry import retrying
-from app.errors import BadManifest, EngineUnavailable, RunLost
+from app.errors import BadManifest, EngineUnavailable, NotStaged, RunLost
 from app.inventory import staging
 from app.inventory.fetch import fetch
 from app.inventory.manifest import COMPARABLE
@@ -20,7 +20,7 @@ from app.inventory.storage import Located, read_manifest
 from app.jobs.claim import SQL
 from app.jobs.measures import ROWS_COMPARED
 from app.jobs.model import Run
-from app.jobs.store import Status, set_status
+from app.jobs.store import Status, get_job, set_status
 from app.settings import Settings
 
 
@@ -30,6 +30,7 @@ async def work(database: Database, settings: Settings, run: Run, report: Report)
     What it leaves in the spool goes when the run has ended (`app.jobs.spool`), or is of use to the next attempt.
     """
     if not run.take_in:
+        await _see_that_it_was_staged(database, run)
         staged = (
             PostgresEngine(run.staged_objects) if run.engine == "postgres" else _duckdb(database, settings, run, None)
         )
@@ -49,6 +50,14 @@ async def work(database: Database, settings: Settings, run: Run, report: Report)
             await _compare(database, settings, run, PostgresEngine(staged_objects), report)
     else:
         await _compare(database, settings, run, _duckdb(database, settings, run, inventory), report)
+
+
+async def _see_that_it_was_staged(database: Database, run: Run) -> None:
+    """Raise `NotStaged` where another program was to stage the job and has failed: a run that waited then starts."""
+    async with database.reading() as connection:
+        job = await get_job(connection, run.job_id)
+    if job.status == "error":
+        raise NotStaged(f"It was to be reconciled once it was staged, and staging it failed: {job.error_message}")
 
 
 def _duckdb(database: Database, settings: Settings, run: Run, inventory: InventoryFiles | None) -> Engine:

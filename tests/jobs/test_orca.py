@@ -22,6 +22,7 @@ from tests.support.archive import published
 from tests.support.little_memory import IN_LITTLE_MEMORY, chosen
 from tests.support.orca import orca_database
 from tests.support.postgres import Server
+from tests.support.traces import WAITING
 from tests.support.wire import wire
 
 ANOTHER_JOB = """
@@ -49,6 +50,10 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> E
 async def reconciled(database: Database, settings: Settings, job_id: int, engine: EngineChoice = "auto") -> Job:
     await request_reconcile(database, settings, job_id, engine=engine)
     assert await Runner(database, settings).work_once()
+    return await look(database, job_id)
+
+
+async def look(database: Database, job_id: int = 1) -> Job:
     async with database.reading() as connection:
         return await get_job(connection, job_id)
 
@@ -114,6 +119,58 @@ async def test_a_job_replaced_by_an_empty_inventory_is_refused(orca: Database, s
         await request_reconcile(orca, settings, 1)
 
 
+@pytest.mark.parametrize("status", [1, 4])
+async def test_a_job_whose_rows_orcas_next_job_has_emptied_is_refused(
+    orca: Database, settings: Settings, status: int
+) -> None:
+    """ORCA empties the partition before it loads: while it does so, and where that fails, nothing is left."""
+    await execute(orca, ANOTHER_JOB, status=status)
+    await execute(orca, "DELETE FROM orca.reconcile_s3_object")
+    with pytest.raises(InventorySuperseded):
+        await request_reconcile(orca, settings, 1, force=True)
+
+
+async def test_no_rows_are_no_empty_inventory_unless_somebody_says_so(orca: Database, settings: Settings) -> None:
+    """ORCA does not say how many rows there were, and whoever has replaced them may be gone."""
+    await execute(orca, "DELETE FROM orca.reconcile_s3_object")
+    with pytest.raises(NotStaged, match="with force"):
+        await request_reconcile(orca, settings, 1)
+    await request_reconcile(orca, settings, 1, force=True)
+    assert await Runner(orca, settings).work_once()
+    assert len((await published(orca, 1)).phantoms) == 7
+
+
+async def test_rows_that_go_between_request_and_run_are_missed(
+    orca: Database, settings: Settings, engine: EngineChoice
+) -> None:
+    await reconciled(orca, settings, 1, engine)
+    await request_reconcile(orca, settings, 1, engine=engine)
+    await execute(orca, "DELETE FROM orca.reconcile_s3_object")
+    assert await Runner(orca, settings).work_once()
+    job = await look(orca)
+    assert (job.status, "has no staged rows" in str(job.error_message)) == ("error", True)
+    assert (await published(orca, 1)).phantoms == {"phantom", "deleted"}, "those of the run before"
+
+
+async def test_rows_that_go_while_the_run_waits_for_them_are_missed(
+    orca: Database, server: Server, settings: Settings, engine: EngineChoice
+) -> None:
+    """A snapshot does not hold against TRUNCATE: whoever took it before sees an empty table, too."""
+    administrator = Database.at(server.url(urlsplit(orca.url).path[1:]))
+    await request_reconcile(orca, settings, 1, engine=engine)
+    async with administrator.transaction() as connection:
+        await connection.execute(text("TRUNCATE orca.reconcile_s3_object_orca_archive"))
+        running = asyncio.create_task(Runner(orca, settings).work_once())
+        waiting = text(WAITING)
+        async with asyncio.timeout(30), administrator.reading() as watching:
+            while not await watching.scalar(waiting, {"table": "orca.reconcile_s3_object_orca_archive"}):
+                await asyncio.sleep(0.02)
+    assert await running
+    await administrator.dispose()
+    assert "has no staged rows" in str((await look(orca)).error_message)
+    assert not (await published(orca, 1)).phantoms
+
+
 async def test_rows_replaced_between_request_and_run_are_never_taken(
     orca: Database, settings: Settings, engine: EngineChoice
 ) -> None:
@@ -121,8 +178,7 @@ async def test_rows_replaced_between_request_and_run_are_never_taken(
     later = await execute(orca, ANOTHER_JOB, status=2)
     await execute(orca, "UPDATE orca.reconcile_s3_object SET job_id = :job", job=later)
     assert await Runner(orca, settings).work_once()
-    async with orca.reading() as connection:
-        job = await get_job(connection, 1)
+    job = await look(orca)
     assert job.status == "error"
     assert "Another job has since staged orca-archive" in str(job.error_message)
     assert not (await published(orca, 1)).phantoms
@@ -193,8 +249,21 @@ async def test_a_job_still_staging_runs_when_it_is_staged(orca: Database, settin
     assert not await runner.work_once()
     await execute(orca, "UPDATE orca.reconcile_job SET status_id = 2")
     assert await runner.work_once()
-    async with orca.reading() as connection:
-        assert (await get_job(connection, 1)).status == "success"
+    assert (await look(orca)).status == "success"
+
+
+async def test_what_waits_for_a_job_to_be_staged_fails_with_the_staging(orca: Database, settings: Settings) -> None:
+    await execute(orca, "UPDATE orca.reconcile_job SET status_id = 1")
+    await request_reconcile(orca, settings, 1)
+    await execute(orca, "DELETE FROM orca.reconcile_s3_object")
+    await execute(orca, "UPDATE orca.reconcile_job SET status_id = 4, error_message = 'fatal: cannot load csv'")
+    assert await Runner(orca, settings).work_once()
+    job = await look(orca)
+    assert (job.status, job.error_message) == (
+        "error",
+        "It was to be reconciled once it was staged, and staging it failed: fatal: cannot load csv",
+    )
+    assert not (await published(orca, 1)).phantoms
 
 
 async def test_a_job_that_failed_to_stage_is_refused(orca: Database, settings: Settings) -> None:
