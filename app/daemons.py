@@ -53,14 +53,20 @@ def work(
     from prometheus_client import start_http_server  # noqa: PLC0415  (the other commands start quicker without it)
 
     from app import tracing  # noqa: PLC0415  (the same)
+    from app.db.alongside import alongside  # noqa: PLC0415  (the same)
     from app.db.opening import open_database  # noqa: PLC0415  (the same)
+    from app.jobs.retention import keep_purging  # noqa: PLC0415  (the same)
     from app.jobs.runner import Runner  # noqa: PLC0415  (the same)
 
     async def run() -> None:
         stop = _stop_signals()
         settings = read_settings()
         with tracing.exporting():
-            async with open_database(settings) as database, Runner(database, settings):
+            async with (
+                open_database(settings) as database,
+                Runner(database, settings),
+                alongside(keep_purging(database, settings.retention_days)),
+            ):
                 await stop.wait()
 
     logs.configure()

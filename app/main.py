@@ -20,11 +20,13 @@ from app.api.issuer import Issuer
 from app.api.request_id import RequestId
 from app.api.security import BY_METHOD, MAY_READ
 from app.dashboard import installing as dashboard
+from app.db.alongside import alongside
 from app.db.opening import open_database
 from app.db.reader import Reader
 from app.jobs.feed import Feed
+from app.jobs.retention import keep_purging
 from app.jobs.runner import Runner
-from app.reports.backlog import summing_up
+from app.reports.backlog import keep_summing_up
 from app.settings import Settings
 
 TELEMETRY = TelemetryConfig(metrics=False, logs=False, operation_spans=False, auto_configure=False)
@@ -81,7 +83,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             Reader.at(database.url) as reader,
             Reader.at(database.url, "force_custom_plan") as filtering_reader,
             Runner(database, settings),
-            summing_up(database, settings.grace),
+            alongside(keep_purging(database, settings.retention_days)),
+            alongside(keep_summing_up(database, settings.grace)),
         ):
             app.state.database = database
             app.state.reader = reader

@@ -9,9 +9,7 @@ from fastapi import APIRouter, Request
 from app.api.documented import problems
 from app.api.parameters import database_of
 from app.api.shape import Shape
-from app.db.migrations import is_migrated
-from app.db.unready import NOT_MIGRATED
-from app.errors import DatabaseNotReady
+from app.db.migrations import require_migrated
 
 router = APIRouter(tags=["operations"])
 
@@ -39,6 +37,5 @@ async def get_health() -> Alive:
 @router.get("/readyz", responses=problems(parameters=False, token=False))
 async def get_readiness(request: Request) -> Ready:
     """Tell whether the database is reachable and at the version that this service was written for."""
-    if not await is_migrated(database_of(request)):
-        raise DatabaseNotReady(NOT_MIGRATED)
+    await require_migrated(database_of(request))
     return Ready()

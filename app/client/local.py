@@ -13,10 +13,8 @@ from app.api.change_shapes import page_body
 from app.api.job_shapes import JobAnswer, SubmitRequest
 from app.client.service import PAGE, Compare
 from app.db.engine import Database
-from app.db.migrations import is_migrated
+from app.db.migrations import require_migrated
 from app.db.opening import open_database
-from app.db.unready import NOT_MIGRATED
-from app.errors import DatabaseNotReady
 from app.jobs import requests, store
 from app.jobs.feed import Feed
 from app.jobs.model import JobStatus
@@ -44,8 +42,7 @@ class LocalService:
         """
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(open_database(settings))
-            if not await is_migrated(database):
-                raise DatabaseNotReady(NOT_MIGRATED)
+            await require_migrated(database)
             if work:
                 await stack.enter_async_context(Runner(database, settings))
             yield cls(database, settings)

@@ -11,6 +11,7 @@ from typing import Self
 import structlog
 
 from app.db.engine import Database
+from app.db.migrations import require_migrated
 from app.db.retry import may_pass, retrying
 from app.errors import Cancelled, GivenUp, ReconcileError, RunLost, StagedRowsLost, StorageUnavailable
 from app.inventory import staging
@@ -18,7 +19,6 @@ from app.jobs.bell import Bell
 from app.jobs.claim import SQL, claimed
 from app.jobs.model import Run
 from app.jobs.reasons import reason, unexplained
-from app.jobs.retention import keep_purging
 from app.jobs.spool import keep_sweeping, sweep
 from app.jobs.store import Status, set_status
 from app.jobs.watch import Watch
@@ -48,7 +48,6 @@ class Runner:
     async def __aenter__(self) -> Self:
         self._tasks = [
             asyncio.create_task(self._bell.listen(self._database)),
-            asyncio.create_task(keep_purging(self._database, self._settings.retention_days)),
             asyncio.create_task(keep_sweeping(self._database, self._settings.spool)),
         ]
         self._tasks += [asyncio.create_task(self._keep_working()) for _ in range(self._settings.workers)]
@@ -77,7 +76,11 @@ class Runner:
                 await self._bell.wait(POLL_S)
 
     async def work_once(self) -> bool:
-        """Claim a run and do it; tell whether there was one."""
+        """Claim a run and do it; tell whether there was one.
+
+        Raises `DatabaseNotReady` where a newer program has migrated the database, or none.
+        """
+        await require_migrated(self._database)
         async with claimed(self._database) as run:
             if run is None:
                 return False

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -18,18 +17,6 @@ from app.reports.summary import SQL, sum_up
 INTERVAL_S = 10.0
 
 log = structlog.get_logger()
-
-
-@asynccontextmanager
-async def summing_up(database: Database, grace: timedelta) -> AsyncIterator[None]:
-    """Look for such jobs every few seconds for the length of the block."""
-    task = asyncio.create_task(_keep_summing_up(database, grace))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def sum_up_all(database: Database, grace: timedelta) -> None:
@@ -46,7 +33,8 @@ async def sum_up_all(database: Database, grace: timedelta) -> None:
             await connection.execute(SQL["release"])
 
 
-async def _keep_summing_up(database: Database, grace: timedelta) -> None:
+async def keep_summing_up(database: Database, grace: timedelta) -> None:
+    """Look for such jobs every few seconds, until cancelled."""
     while True:
         try:
             await sum_up_all(database, grace)

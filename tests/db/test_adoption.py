@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db.engine import Database
-from app.db.migrations import is_migrated, upgrade
+from app.db.migrations import require_migrated, upgrade
 from app.errors import Misconfigured
 from tests.support.orca import orca_database
 from tests.support.postgres import Server
@@ -41,7 +41,7 @@ async def test_orcas_database_is_adopted_as_it_is(server: Server, schema_version
         shape, rows = await picture(server.url(name))
         database = Database.at(server.url(name))
         await upgrade(database)
-        assert await is_migrated(database)
+        await require_migrated(database)
         await database.dispose()
         shape_after, rows_after = await picture(server.url(name), list(shape))
         assert {table: shape_after[table] for table in shape} == shape

@@ -5,12 +5,36 @@ from sqlalchemy import text
 
 from app.db import migrations
 from app.db.engine import Database
-from app.db.migrations import is_migrated, upgrade
+from app.db.migrations import require_migrated, upgrade
 from app.errors import DatabaseNotReady
+from app.jobs.runner import Runner
+from app.settings import Settings
+from tests.support import old_jobs
 
 
 async def test_a_fresh_database_is_migrated(database: Database) -> None:
-    assert await is_migrated(database)
+    await require_migrated(database)
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [("'0001'", "run orca-reconcile migrate"), ("'9999'", "use the newer program"), (None, "migrate")],
+)
+async def test_at_another_version_nobody_is_ready_and_no_work_is_taken(
+    database: Database, settings: Settings, version: str | None, said: str
+) -> None:
+    """A program of before a migration would fail the jobs of those after it."""
+    job = await old_jobs.job(database, 1, status=3)
+    await old_jobs.do(database, old_jobs.RUN, job=job)
+    async with database.transaction() as connection:
+        await connection.execute(text("DELETE FROM orca.reconcile_service_version"))
+        if version:
+            await connection.execute(text(f"INSERT INTO orca.reconcile_service_version VALUES ({version})"))
+    with pytest.raises(DatabaseNotReady, match=said):
+        await require_migrated(database)
+    with pytest.raises(DatabaseNotReady, match=said):
+        await Runner(database, settings).work_once()
+    assert await old_jobs.do(database, "SELECT attempt FROM orca.reconcile_run") == 0
 
 
 async def test_migrating_again_changes_nothing(database: Database) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from app.settings import Settings
 from tests.support.archive import published
 from tests.support.manifests import look, row, run, write
 from tests.support.old_jobs import MANIFEST, RUN, come_between, do, job, stage, until
+from tests.support.service import command, serving
 from tests.support.traces import UNBALANCED, WAITING, WAITING_FOR_A_ROW
 
 
@@ -50,6 +52,21 @@ async def test_many_reports_are_purged_without_a_look_at_the_staged_rows(databas
         await connection.execute(text("SELECT pg_stat_force_next_flush()"))
     read = "SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables WHERE relname = 'reconcile_s3_object_b'"
     assert await do(database, read) < 100
+
+
+async def test_a_service_purges_and_a_command_for_one_inventory_does_not(database: Database, tmp_path: Path) -> None:
+    old = await job(database, 60)
+    await job(database, 40)
+    environment = {"RECONCILE_DATABASE_URL": database.url, "RECONCILE_DATA_DIR": str(tmp_path)}
+    manifest = write(tmp_path, [row("a")])
+    reconciled = await asyncio.to_thread(partial(command, "reconcile", manifest, **environment))
+    assert reconciled.returncode == 1, reconciled.stderr  # it has found an orphan
+    still = "SELECT count(*) FROM orca.reconcile_job WHERE id = :job"
+    assert await do(database, still, job=old) == 1
+    with serving(tmp_path / "log", **environment):
+        async with asyncio.timeout(30):
+            while await do(database, still, job=old):
+                await asyncio.sleep(0.1)
 
 
 async def test_one_replica_purges_at_a_time(database: Database) -> None:

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
+from app.db.alongside import alongside
 from app.db.engine import Database
-from app.reports.backlog import sum_up_all, summing_up
+from app.reports.backlog import keep_summing_up, sum_up_all
 from app.reports.locations import read_affected, read_locations
 from app.reports.summary import SQL
 from tests.reports.published import CREATED, Row, add_job, add_rows, publish
@@ -60,6 +61,6 @@ async def test_one_replica_at_a_time_does_it(database: Database) -> None:
 
 async def test_it_goes_on_by_itself(database: Database) -> None:
     job = await orca_reported(database, 0, "A")
-    async with asyncio.timeout(30), summing_up(database, DAY):
+    async with asyncio.timeout(30), alongside(keep_summing_up(database, DAY)):
         while await trend(database) != [(job, 1)]:
             await asyncio.sleep(0.05)

@@ -6,6 +6,7 @@ ORCA's own `schema_versions`, which we neither trust nor touch.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 
 from alembic import command
@@ -16,6 +17,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, text
 
 from app.db.engine import Database
+from app.db.unready import NOT_MIGRATED
 from app.errors import DatabaseNotReady
 
 SCHEMA = "orca"
@@ -25,6 +27,8 @@ SERVER = """
 """
 OLDEST_POSTGRESQL = 14
 """Older ones read the whole table for each range of its pages, and ours are read in thousands of them."""
+
+NEWER = "The database is at a version that this program does not know: use the newer program that migrated it."
 
 
 def _config() -> Config:
@@ -55,9 +59,7 @@ async def upgrade(database: Database) -> None:
         try:
             command.upgrade(config, "head")
         except CommandError as error:
-            raise DatabaseNotReady(
-                "The database is at a version that this program does not know: use the newer program that migrated it."
-            ) from error
+            raise DatabaseNotReady(NEWER) from error
 
     async with database.transaction() as connection:
         server = (await connection.execute(text(SERVER))).one()
@@ -69,9 +71,8 @@ async def upgrade(database: Database) -> None:
         await connection.run_sync(run)
 
 
-async def is_migrated(database: Database) -> bool:
-    """Tell whether the database is at the version that this code was written for."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+async def require_migrated(database: Database) -> None:
+    """See that the database is at the version that this code was written for. Raises `DatabaseNotReady`."""
 
     def current(connection: Connection) -> str | None:
         context = MigrationContext.configure(
@@ -80,4 +81,15 @@ async def is_migrated(database: Database) -> bool:
         return context.get_current_revision()
 
     async with database.engine.connect() as connection:
-        return await connection.run_sync(current) == head
+        version = await connection.run_sync(current)
+    head, *older = _versions()
+    if version in (None, *older):
+        raise DatabaseNotReady(NOT_MIGRATED)
+    if version != head:
+        raise DatabaseNotReady(NEWER)
+
+
+@cache
+def _versions() -> list[str]:
+    """Give the versions that this code knows, the newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
