@@ -18,7 +18,7 @@ from app.compare.digests import look_up
 from app.compare.engine import Comparison, Counted, Report
 from app.compare.handing import BATCH_ROWS, Handing
 from app.db.blocking import in_thread
-from app.db.duck import duckdb_aside
+from app.db.duck import NO_STATISTICS, duckdb_aside
 from app.db.queries import Queries
 from app.inventory.relation import InventoryFiles
 from app.inventory.second_pass import second_pass
@@ -141,7 +141,8 @@ def _compare(
 
 def _joined(memory: duckdb.DuckDBPyConnection) -> int:
     """Fill `unequal` by a full join, and give how many rows that had."""
-    memory.execute("SET disabled_optimizers = 'build_side_probe_side'")  # the files are what fits in memory
+    # The files are what fits in memory.
+    memory.execute(f"SET disabled_optimizers = '{NO_STATISTICS},build_side_probe_side'")
     memory.execute("PRAGMA enable_profiling = 'no_output'")
     memory.execute(SQL["unequal"].text)
     rows = _joined_rows(memory.get_profiling_information())

@@ -193,7 +193,7 @@ async def _schema(one: Found, *, parquet: bool) -> pa.Schema:
             return pa.schema([pa.field(field.name, field.type) for field in read])
         except FileNotFoundError as error:
             raise BadInventory(f"{one.file.key} went away while it was read.") from error
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             failure = error
     raise BadInventory(f"{one.file.key} cannot be read: its footer is damaged.") from failure
 

@@ -27,6 +27,10 @@ def is_not_the_data(error: Exception) -> bool:
     return isinstance(error, tuple(_IN_WORDS.values())) or str(error).startswith(tuple(_IN_WORDS))
 
 
+NO_STATISTICS = "statistics_propagation"
+"""The optimizer that leaves out checks which a file's statistics say are not needed, whether they are true or not."""
+
+
 def open_duckdb(
     memory_limit: int, *, threads: int | None = None, spill: Path | None = None
 ) -> duckdb.DuckDBPyConnection:
@@ -38,6 +42,7 @@ def open_duckdb(
         "memory_limit": f"{memory_limit // 1024} KiB",
         "temp_directory": str(spill) if spill else "",
         "preserve_insertion_order": False,
+        "disabled_optimizers": NO_STATISTICS,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }

@@ -52,7 +52,7 @@ def _instant(value: object) -> object:
     """Read milliseconds since the epoch, which S3 writes as a string."""
     if isinstance(value, datetime):
         return value
-    if isinstance(value, bool) or not isinstance(value, int | str) or not re.fullmatch(r"\d{1,15}", str(value)):
+    if isinstance(value, bool) or not isinstance(value, int | str) or not re.fullmatch(r"[0-9]{1,15}", str(value)):
         raise ValueError("must be the milliseconds since the epoch, as a string of digits")
     if int(value) > (_LAST_INSTANT - _EPOCH) / timedelta(milliseconds=1):
         raise ValueError("lies beyond the year 9999; it is given in milliseconds")

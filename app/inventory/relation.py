@@ -18,7 +18,9 @@ from app.inventory.formats.reader import RAW, DataPath, Reader
 from app.inventory.manifest import Manifest
 from app.inventory.sql import FIRST_FAULT, LATEST, over_raw
 
-_EVERY_COLUMN = "max(key_path), max(etag), max(size_in_bytes), epoch_us(max(last_update)), max(storage_class)"
+_EVERY_COLUMN = """
+    max(key_path), max(etag), max(size_in_bytes), epoch_us(max(last_update)), max(storage_class), bool_or(delete_marker)
+"""
 
 
 @dataclass(frozen=True)

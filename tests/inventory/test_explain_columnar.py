@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from app.inventory.columns import FileFormat
@@ -16,6 +20,7 @@ from tests.inventory.building import (
     Row,
     arrow,
     data_file,
+    duckdb_of_the_tests,
     orc_bytes,
     parquet_bytes,
     written,
@@ -23,6 +28,7 @@ from tests.inventory.building import (
 from tests.inventory.complaints import GOOD, complaint
 
 FIXED = random.Random(20260301)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
@@ -61,6 +67,56 @@ def test_a_footer_that_promises_more_rows_than_it_lists_is_not_believed(
     bad = good[:at] + MORE[file_format] + good[at + len(hundred) :]
     found = complaint(written(tmp_path, file_format, [good, bad]))
     assert found.startswith(f"data/1.{EXTENSIONS[file_format]}")
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("key", "row 2: it has no key"),
+        ("is_latest", "row 2: IsLatest is empty, and must be true or false"),
+        ("is_delete_marker", "row 2: IsDeleteMarker is empty, and must be true or false"),
+        ("bucket", 'row 2: it belongs to bucket "", not to "orca-archive"'),
+    ],
+)
+def test_statistics_that_are_untrue_let_no_fault_pass(tmp_path: Path, column: str, said: str) -> None:
+    files = written(tmp_path, "Parquet", [with_untrue_statistics(column)])
+    assert complaint(files) == f"data/0.parquet, {said}."
+
+
+@pytest.mark.parametrize(
+    ("column", "missing"), [("e_tag", ""), ("size", 0), ("storage_class", ""), ("last_modified_date", EPOCH)]
+)
+def test_what_is_missing_is_missed_whatever_statistics_say(tmp_path: Path, column: str, missing: object) -> None:
+    files = written(tmp_path, "Parquet", [with_untrue_statistics(column)])
+    with duckdb_of_the_tests() as connection:
+        rows = files.latest(connection).fetchall()
+    place = ["key", "e_tag", "size", "last_modified_date", "storage_class"].index(column)
+    assert [row[place] == missing for row in sorted(rows)] == [False, True] * 4
+
+
+def with_untrue_statistics(column: str) -> bytes:
+    """Give a file in which half of a column's values are missing, and the footer says that none are."""
+    table = arrow(GOOD[:8])
+    place = table.column_names.index(column)
+    values = [None if number % 2 else value for number, value in enumerate(table.column(column).to_pylist())]
+    table = table.set_column(place, column, pa.array(values, table.schema.field(column).type))
+    content = parquet_bytes(table, store_schema=False)
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for at in (at for at in range(footer, len(content) - 8) if content[at] == 2 * 4):  # how the footer spells four
+        untrue = content[:at] + b"\0" + content[at + 1 :]
+        with suppress(pa.ArrowException, OSError):
+            statistics = pq.read_metadata(io.BytesIO(untrue)).row_group(0).column(place).statistics
+            if statistics is not None and statistics.null_count == 0:
+                return untrue
+    raise AssertionError(f"the footer does not say how many values of {column} are missing")
+
+
+@pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
+def test_a_column_whose_name_is_no_text_is_said_to_be_damage(tmp_path: Path, file_format: FileFormat) -> None:
+    good = data_file(file_format, GOOD)
+    at = good.rindex(b"bucket") if file_format == "ORC" else good.index(b"bucket", good.index(b"schema"))
+    bad = good[:at] + b"\xe9" + good[at + 1 :]
+    assert "cannot be read as" in complaint(written(tmp_path, file_format, [bad]))
 
 
 @pytest.mark.parametrize("file_format", ["ORC", "Parquet"])

@@ -53,12 +53,12 @@ def _stream(
 
 def _schema(file: DataPath, columns: Mapping[str, str]) -> pa.Schema:
     """Read the schema of the columns that count, without their metadata so that equal ones are equal."""
+    wanted = {written.lower() for canonical, written in columns.items() if canonical in RAW}
     try:
         schema = po.ORCFile(file.path).schema
+        return pa.schema([pa.field(field.name, field.type) for field in schema if field.name.lower() in wanted])
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise BadInventory(f"{file.name} cannot be read as ORC: its footer is damaged.") from error
-    wanted = {written.lower() for canonical, written in columns.items() if canonical in RAW}
-    return pa.schema([pa.field(field.name, field.type) for field in schema if field.name.lower() in wanted])
 
 
 def _batches(file: DataPath, schema: pa.Schema) -> Batches:

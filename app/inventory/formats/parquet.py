@@ -41,7 +41,7 @@ class ParquetReader:
         try:
             with pq.ParquetFile(file.path) as opened:
                 schema = _wanted(opened.schema_arrow, columns)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _damaged(file) from error
         stream = numbered(schema, lambda: _batches(file, schema), "from here on the file is damaged")
         return shaped(connection.from_arrow(stream), columns, file.name, keep=tuple(field.name for field in NUMBERING))
@@ -62,7 +62,7 @@ def _require_whole(file: DataPath) -> None:
     try:
         footer = pq.read_metadata(file.path)
         listed = sum(footer.row_group(number).num_rows for number in range(footer.num_row_groups))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _damaged(file) from error
     if listed != footer.num_rows:
         raise BadInventory(
