@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.client.service import PAGE, Compare
 from app.db.engine import Database
 from app.db.migrations import require_migrated
 from app.db.opening import open_database
+from app.errors import JobEnded
 from app.jobs import requests, store
 from app.jobs.feed import Feed
 from app.jobs.model import JobStatus
@@ -32,6 +34,7 @@ class LocalService:
 
     database: Database
     settings: Settings
+    works: bool
 
     @classmethod
     @asynccontextmanager
@@ -45,7 +48,7 @@ class LocalService:
             await require_migrated(database)
             if work:
                 await stack.enter_async_context(Runner(database, settings))
-            yield cls(database, settings)
+            yield cls(database, settings, work)
 
     async def submit(self, asked: SubmitRequest) -> JobAnswer:
         """Submit a manifest."""
@@ -53,9 +56,17 @@ class LocalService:
         return JobAnswer.of(job)
 
     async def follow(self, job_id: int) -> AsyncGenerator[JobAnswer, None]:
-        """Give each new state of the job until it has ended."""
-        async for _, _, job in Feed(self.database).changes(job_id):
-            yield JobAnswer.of(job)
+        """Give each new state of the job until it has ended; cancelled where the work is done, cancel the job."""
+        try:
+            async for _, _, job in Feed(self.database).changes(job_id):
+                yield JobAnswer.of(job)
+        except asyncio.CancelledError:
+            if self.works:
+                with suppress(JobEnded):
+                    await requests.cancel(self.database, job_id)
+                async for _ in Feed(self.database).changes(job_id):
+                    pass
+            raise
 
     async def jobs(self, *, status: JobStatus | None, archive_location: str | None, limit: int) -> list[JobAnswer]:
         """List the newest jobs."""

@@ -61,7 +61,13 @@ def reconcile(
     async def run() -> JobAnswer:
         async with _working_here(location) if follow and url is None else service_at(url) as service:
             job = await service.submit(asked)
-            return await _followed(service, job) if follow else job
+            if not follow:
+                return job
+            try:
+                return await _followed(service, job)
+            except asyncio.CancelledError:
+                err.print(f"Job {job.id} {'was cancelled' if url is None else 'goes on'}.")
+                raise
 
     job = asyncio.run(run())
     if not follow:

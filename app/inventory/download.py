@@ -15,6 +15,7 @@ from app.inventory.resolve import Found
 from app.inventory.verify import require_md5
 
 PIECE = 4 << 20  # bytes of one range
+PARTIAL = ".part"
 AHEAD = 4  # ranges of one file that are asked for before the first is written
 
 
@@ -24,7 +25,7 @@ async def download(found: Found, target: Path, connections: asyncio.Semaphore, r
     At most `AHEAD` pieces are held in memory, and never more is written than the manifest says. Raises
     `BadInventory`, `StorageUnavailable`; nothing of the file is then left.
     """
-    partial = target.with_name(f"{target.name}.{uuid4().hex}.part")
+    partial = target.with_name(f"{target.name}.{uuid4().hex}{PARTIAL}")
     try:
         md5 = await _write(found, partial, connections, report)
         require_md5(found.file, md5)

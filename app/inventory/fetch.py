@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.errors import StorageUnavailable
-from app.inventory.download import download
+from app.inventory.download import PARTIAL, download
 from app.inventory.manifest import DataFile
 from app.inventory.resolve import Found, find_files
 from app.inventory.storage import Located
@@ -93,6 +93,8 @@ def _spooling(folder: Path, size: int) -> Iterator[None]:
     """Have a folder for this many bytes, and leave none that is empty."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for partial in folder.glob(f"*{PARTIAL}"):  # what an attempt that was killed had not finished
+            partial.unlink(missing_ok=True)
         _require_room(folder, size)
         yield
     except OSError as error:

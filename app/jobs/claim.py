@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 from sqlalchemy import RowMapping
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -12,21 +13,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from app.db.queries import Queries
+from app.inventory.locations import Prefixes, parse_location
 from app.jobs.model import Run
 
 SQL = Queries("app.jobs", "runs.sql")
 ANSWER_S = 2.0  # of the 10 s in which a runner stops
+LEFT_TO_OTHERS = timedelta(minutes=10)  # after which a job that nobody has done had better fail than wait for ever
 
 
 @asynccontextmanager
-async def claimed(database: Database) -> AsyncIterator[Run | None]:
+async def claimed(database: Database, prefixes: Sequence[str] | None = None) -> AsyncIterator[Run | None]:
     """Claim the next run for the length of the block; None when there is nothing to do.
+
+    With `prefixes`, a run whose manifest lies outside them is left to others for the first minutes: whoever has
+    submitted it may read it, and may be about to do the work itself.
 
     The run is alive while this block's own connection holds its advisory lock, so that a runner which dies leaves it
     free the moment PostgreSQL sees its connection gone.
     """
     async with database.reading() as connection:
-        row = await _claim(connection)
+        row = await _claim(connection, prefixes)
         try:
             if row is None or not row["leased"]:
                 yield None
@@ -39,15 +45,22 @@ async def claimed(database: Database) -> AsyncIterator[Run | None]:
                 await connection.execute(SQL["release"])
 
 
-async def _claim(connection: AsyncConnection) -> RowMapping | None:
+async def _left_to_others(connection: AsyncConnection, prefixes: Sequence[str]) -> list[int]:
+    allowed = Prefixes(prefixes)
+    rows = await connection.execute(SQL["manifests"], {"lately": LEFT_TO_OTHERS})
+    return [row.id for row in rows if not allowed.admit(parse_location(row.manifest_url))]
+
+
+async def _claim(connection: AsyncConnection, prefixes: Sequence[str] | None) -> RowMapping | None:
     """Claim a run, and hear which even when the caller is cancelled meanwhile: else nobody would hand it back.
 
     The cancellation then comes at the caller's next `await`.
     """
 
     async def claim() -> RowMapping | None:
+        left = [] if prefixes is None else await _left_to_others(connection, prefixes)
         try:
-            return (await connection.execute(SQL["claim"])).mappings().one_or_none()
+            return (await connection.execute(SQL["claim"], {"left_to_others": left})).mappings().one_or_none()
         except IntegrityError:
             return None  # another runner has just started a run of the same archive location
 

@@ -81,7 +81,7 @@ class Runner:
         Raises `DatabaseNotReady` where a newer program has migrated the database, or none.
         """
         await require_migrated(self._database)
-        async with claimed(self._database) as run:
+        async with claimed(self._database, self._settings.prefixes) as run:
             if run is None:
                 return False
             with structlog.contextvars.bound_contextvars(job_id=run.job_id, run_id=run.id, attempt=run.attempt):

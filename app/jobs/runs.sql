@@ -1,3 +1,10 @@
+-- name: manifests
+-- Of which manifests the runs are that somebody has asked for lately, and which a runner may have to leave to others.
+SELECT run.id, manifest.manifest_url
+FROM orca.reconcile_run AS run
+JOIN orca.reconcile_manifest AS manifest ON manifest.job_id = run.job_id
+WHERE run.state IN ('queued', 'running') AND run.take_in AND run.queued_at > now() - CAST(:lately AS interval);
+
 -- name: claim
 -- Take the oldest run that may start, or one whose runner is gone: it says `running`, and nobody holds its lock.
 -- The lock belongs to this session, so it goes with the connection, whatever happens to this process.
@@ -5,7 +12,8 @@ WITH candidate AS (
     SELECT run.id
     FROM orca.reconcile_run AS run
     JOIN orca.reconcile_job AS job ON job.id = run.job_id
-    WHERE (
+    WHERE run.id <> ALL (CAST(:left_to_others AS int8[]))
+        AND (
             run.state = 'running'
             OR (
                 run.state = 'queued' AND run.not_before <= now()

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from app.db.engine import Database
+from app.jobs import claim
+from app.jobs.runner import Runner
+from app.jobs.store import get_job
+from app.settings import Settings
 from tests.commands.conftest import Place
 from tests.reports.published import CREATED, add_job
 from tests.support.service import COMMAND, PATIENCE_S, command, serving
+from tests.support.traces import WAITING
 
 
 async def test_jobs_are_listed_newest_inventory_first(place: Place, jobs: list[int], database: Database) -> None:
@@ -64,6 +74,53 @@ async def test_a_job_that_fails_ends_with_2_and_why(place: Place, database: Data
     assert "Job 1 ended in error" in result.stderr
     assert data_file.name in result.stderr.replace("\n", "")
     assert "Traceback" not in result.stderr
+
+
+async def test_a_service_beside_it_leaves_what_it_may_not_read_to_the_command(
+    database: Database, tmp_path: Path
+) -> None:
+    environment = {"RECONCILE_DATABASE_URL": database.url, "RECONCILE_DATA_DIR": str(tmp_path / "data")}
+    manifest = archive(tmp_path / "elsewhere", "0", **environment)
+    with serving(tmp_path / "log", **environment):
+        for _ in range(3):
+            result = await asyncio.to_thread(partial(command, "reconcile", manifest, **environment))
+            assert (result.returncode, result.stderr) == (0, "")
+    assert "outside the locations" not in (tmp_path / "log").read_text()
+
+
+async def test_what_nobody_may_read_fails_in_the_end(
+    database: Database, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"RECONCILE_DATABASE_URL": database.url, "RECONCILE_MANIFEST_PREFIXES": '["file:///"]'}
+    manifest = archive(tmp_path / "elsewhere", "0", **environment)
+    assert command("reconcile", manifest, "--no-follow", **environment).returncode == 0
+    runner = Runner(database, settings.model_copy(update={"manifest_prefixes": ("s3://another/",)}))
+    assert not await runner.work_once()
+    monkeypatch.setattr(claim, "LEFT_TO_OTHERS", timedelta(0))
+    assert await runner.work_once()
+    async with database.reading() as connection:
+        job = await get_job(connection, 1)
+    assert "outside the locations that this service may read" in str(job.error_message)
+
+
+async def test_an_interrupt_cancels_what_is_worked_on_here(database: Database, tmp_path: Path) -> None:
+    environment = {"RECONCILE_DATABASE_URL": database.url, "RECONCILE_DATA_DIR": str(tmp_path / "data")}
+    manifest = archive(tmp_path / "elsewhere", "0", **environment)
+    async with database.transaction() as connection:
+        await connection.execute(text("LOCK TABLE orca.files IN ACCESS EXCLUSIVE MODE"))
+        process = subprocess.Popen(
+            [*COMMAND, "reconcile", manifest], stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
+        )
+        async with asyncio.timeout(PATIENCE_S), database.reading() as watching:
+            while not await watching.scalar(text(WAITING), {"table": "orca.files"}):
+                await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = await asyncio.to_thread(process.communicate)
+    assert process.returncode == 130
+    assert "Job 1 was cancelled." in said
+    async with database.reading() as connection:
+        job = await get_job(connection, 1)
+    assert (job.status, job.error_message) == ("error", "cancelled")
 
 
 async def test_no_manifest_no_job(place: Place, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import obstore
 import pytest
@@ -14,7 +15,7 @@ from obstore.store import S3Store
 from app.errors import BadInventory, LocationForbidden, StorageUnavailable
 from app.inventory import s3 as s3_module
 from app.inventory.columns import FileFormat
-from app.inventory.download import PIECE
+from app.inventory.download import PARTIAL, PIECE
 from app.inventory.fetch import CONNECTIONS, fetch, release
 from app.inventory.relation import InventoryFiles
 from app.inventory.storage import Located, read_manifest
@@ -240,6 +241,22 @@ async def test_a_disk_without_room_is_noticed_before(
     with pytest.raises(StorageUnavailable, match="has 1,000 bytes free"):
         await fetch(manifest, ALLOWED, spool, quiet)
     assert folders_in(spool) == []
+
+
+@pytest.mark.usefixtures("s3")
+async def test_what_a_killed_attempt_had_not_finished_goes_first(
+    destination: S3Store, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing makes use of it any more, so that it neither stays nor counts as fetched."""
+    manifest = await located(destination, CONTENT)
+    size = manifest.manifest.size_in_bytes
+    unfinished = spool / manifest.md5 / f"0-0.csv.gz.abc{PARTIAL}"
+    unfinished.parent.mkdir(parents=True)
+    unfinished.write_bytes(b"x" * size)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=size - 1))
+    with pytest.raises(StorageUnavailable, match=f"has {size - 1:,} bytes free, and {size:,} are to come"):
+        await fetch(manifest, ALLOWED, spool, quiet)
+    assert left_in(spool) == []
 
 
 @pytest.mark.usefixtures("s3")
