@@ -90,3 +90,13 @@ def test_the_embedded_postgresql_stops_with_the_service(tmp_path: Path) -> None:
         process.terminate()
         assert process.wait(20) == 0
     assert not (tmp_path / "postgres" / "postmaster.pid").exists()
+
+
+def test_embedded_postgresql_ends_with_its_last_user_though_one_was_killed(tmp_path: Path) -> None:
+    environment = {"RECONCILE_DATA_DIR": str(tmp_path)}
+    with serving(tmp_path / "log", **environment) as (_, process):
+        process.kill()
+        process.wait()
+    assert (tmp_path / "postgres" / "postmaster.pid").exists()
+    assert command("jobs", **environment).returncode == 0
+    assert not (tmp_path / "postgres" / "postmaster.pid").exists()
