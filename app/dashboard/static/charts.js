@@ -39,10 +39,15 @@ function draw(chart) {
   Plotly.react(chart, shown, layout, { displayModeBar: false, responsive: true });
 }
 
-for (const chart of document.querySelectorAll(".chart")) {
-  chart.hidden = false;
-  chart.setAttribute("aria-hidden", "true");
-  draw(chart);
-  chart.on("plotly_click", ({ points }) => { if (points[0].customdata) location.assign(points[0].customdata); });
-  addEventListener("themechange", () => draw(chart));
+function drawAll() {
+  for (const chart of document.querySelectorAll(".chart")) {
+    const first = chart.hidden;
+    chart.hidden = false;
+    chart.setAttribute("aria-hidden", "true");
+    draw(chart);
+    if (first) chart.on("plotly_click", ({ points }) => { if (points[0].customdata) location.assign(points[0].customdata); });
+  }
 }
+drawAll();
+addEventListener("themechange", drawAll);
+addEventListener("fresh", drawAll);
