@@ -106,11 +106,10 @@ def days(summary: Summary, words: KindWords) -> tuple[str, list[tuple[str, Tally
     """Give the findings by day; by month or year where there are many days, since nobody reads a thousand columns."""
     found = [(day, words.tally(part)) for day, part in summary.parts.get("day", {}).items()]
     found = [(day, tally) for day, tally in found if tally.findings]
-    for unit, length in (("day", 10), ("month", 7), ("year", 4)):
+    for unit, dropped in (("day", 0), ("month", 1), ("year", 2)):
         grouped: dict[str, Tally] = defaultdict(Tally)
         for day, tally in found:
-            # A year before Christ or after 9999 is written otherwise; whoever has such a time has it as it is.
-            column = day[:length] if day[4:5] == "-" else day
+            column = day.rsplit("-", dropped)[0]  # a year may have more than four digits
             grouped[column] = _sum(grouped[column], tally)
         if len(grouped) <= MOST_DAYS:
             return unit, list(grouped.items())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.dashboard.words import KindWords, moment, number, of_milliseconds, size
+from app.dashboard.words import KindWords, moment, number, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class Line:
 def sides_of(finding: dict[str, Any], words: KindWords) -> list[Line]:
     """Put the two sides of a finding next to each other."""
     differing = finding.get("discrepancyType", "").split(", ")
-    made: list[tuple[str, str, str, str, Callable[[Any], str]]] = [
+    made: list[tuple[str, str, str, str | None, Callable[[Any], str]]] = [
         ("ETag", "orcaEtag", "s3Etag", "etag", str),
         ("Size", "orcaSizeInBytes", "s3SizeInBytes", "size_in_bytes", _bytes),
         ("Storage class", "orcaStorageClass", "s3StorageClass", "storage_class", str),
-        ("Last change", "orcaGranuleLastUpdate", "s3FileLastUpdate", "", _time),
+        ("Last change", "orcaGranuleLastUpdate", "s3FileLastUpdate", None, moment),
     ]
 
     def say(name: str, write: Callable[[Any], str]) -> str | None:
@@ -40,7 +40,3 @@ def sides_of(finding: dict[str, Any], words: KindWords) -> list[Line]:
 
 def _bytes(value: int) -> str:
     return f"{number(value)} bytes" if value < 1000 else f"{number(value)} bytes ({size(value)})"  # noqa: PLR2004
-
-
-def _time(value: int) -> str:
-    return moment(of_milliseconds(value))

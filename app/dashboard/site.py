@@ -32,8 +32,8 @@ TEMPLATES.filters |= {
     "number": words.number,
     "size": words.size,
     "moment": words.moment,
+    "stamp": words.stamp,
     "day": words.day,
-    "of_milliseconds": words.of_milliseconds,
     "discrepancy": words.discrepancy,
     "counted": words.counted,
 }

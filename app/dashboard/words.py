@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 
 from app.reports.findings import MISMATCHES, ORPHANS, PHANTOMS, Kind
 from app.reports.summary import FindingKind, Tallies, Tally
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CYCLE_YEARS, _CYCLE = 400, timedelta(days=146_097)
+"""After which the calendar repeats."""
 
 FIELDS = {"etag": "ETag", "size_in_bytes": "size", "storage_class": "storage class"}
 LABELS = {
@@ -91,9 +95,16 @@ def size(value: int) -> str:
     raise AssertionError
 
 
-def moment(value: datetime) -> str:
-    """Write a time to the minute, in UTC."""
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+def moment(value: datetime | int) -> str:
+    """Write a time to the minute, in UTC; one of the reports, in milliseconds, may be of any year."""
+    year, then = _year(value)
+    return f"{year:04}-{then:%m-%d %H:%M} UTC" if year > 0 else f"{1 - year:04}-{then:%m-%d %H:%M} UTC BC"
+
+
+def stamp(value: datetime | int) -> str:
+    """Write a time as programs read it, in UTC."""
+    year, then = _year(value)
+    return f"{year:04}-{then:%m-%dT%H:%M:%SZ}"
 
 
 def day(value: datetime) -> str:
@@ -102,9 +113,14 @@ def day(value: datetime) -> str:
     return f"{value.day} {value:%B %Y}"
 
 
-def of_milliseconds(value: int) -> datetime:
-    """Read a time as the reports give it."""
-    return datetime.fromtimestamp(value / 1000, UTC)
+def _year(value: datetime | int) -> tuple[int, datetime]:
+    """Give a time's year, 0 for 1 BC, and the time itself in one of those years that Python has, 1 to 9999."""
+    if isinstance(value, datetime):
+        then = value.astimezone(UTC)
+        return then.year, then
+    cycles, rest = divmod(timedelta(milliseconds=value), _CYCLE)
+    then = _EPOCH + rest
+    return then.year + _CYCLE_YEARS * cycles, then
 
 
 def discrepancy(value: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from app.db.engine import Database
 from app.jobs.requests import delete, submit
@@ -273,3 +274,60 @@ async def test_no_page_asks_another_host_or_has_a_script_or_style_of_its_own(
         page = (await client.get(path)).text
         assert not [link for link in links(page) if "//" in link]
         assert re.findall(r"<style|\sstyle=|\son\w+=|<script>", page) == []
+
+
+@pytest.mark.parametrize(
+    ("time", "says"),
+    [
+        ("56000-01-02 03:04Z", "56000-01-02 03:04 UTC"),
+        ("0044-03-15 12:30Z BC", "0044-03-15 12:30 UTC BC"),
+        ("0900-02-28 00:00Z", "0900-02-28 00:00 UTC"),
+    ],
+)
+async def test_a_time_of_any_year_can_be_shown(
+    client: httpx.AsyncClient, database: Database, time: str, says: str
+) -> None:
+    job = await add_job(database)
+    await add_rows(database, job, "phantoms", [Row("p/1")])
+    await add_rows(database, job, "mismatches", [Row("m/1")])
+    async with database.transaction() as connection:
+        for table in ("phantom", "catalog_mismatch"):
+            await connection.execute(
+                text(
+                    f"UPDATE orca.reconcile_{table}_report SET orca_last_update = CAST(CAST(:time AS text) AS timestamptz)"
+                ),
+                {"time": time},
+            )
+    await publish(database, job)
+    shown = (await client.get(f"/dashboard/jobs/{job}/phantoms")).text
+    assert says in shown
+    assert says in (await client.get(f"/dashboard/jobs/{job}/changes")).text
+    (detail,) = [link for link in links(shown) if "/finding?" in link]
+    assert says in (await client.get(detail)).text
+    (detail,) = [
+        link for link in links((await client.get(f"/dashboard/jobs/{job}/mismatches")).text) if "/finding?" in link
+    ]
+    assert says in (await client.get(detail)).text
+
+
+async def test_many_days_of_far_years_are_shown_by_month(client: httpx.AsyncClient, database: Database) -> None:
+    job = await add_job(database)
+    await add_rows(database, job, "phantoms", [Row(f"p/{place}") for place in range(70)])
+    async with database.transaction() as connection:
+        await connection.execute(
+            text("""
+                UPDATE orca.reconcile_phantom_report
+                SET orca_last_update = timestamptz '56000-01-01Z' + CAST(substr(key_path, 3) AS int) * interval '1 day'
+            """)
+        )
+    await publish(database, job)
+    shown = (await client.get(f"/dashboard/jobs/{job}/phantoms")).text
+    assert re.findall(r'<th scope="row">(56000[-\d]*)</th>', shown) == ["56000-01", "56000-02", "56000-03"]
+
+
+async def test_only_what_the_report_names_differs(client: httpx.AsyncClient, job: int) -> None:
+    for kind, differing in (("phantoms", 0), ("orphans", 0), ("mismatches", 1)):
+        details = [
+            link for link in links((await client.get(f"/dashboard/jobs/{job}/{kind}")).text) if "/finding?" in link
+        ]
+        assert (await client.get(details[0])).text.count("differs</strong>") == differing, kind
