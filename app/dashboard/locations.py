@@ -20,9 +20,10 @@ NEWEST_JOBS = 10
 @router.get("/")
 async def locations_page(request: Request) -> Response:
     """Show every archive location, those with most phantoms first."""
-    async with database_of(request).reading() as connection:
+    async with database_of(request).snapshot() as connection:
         locations = await read_locations(connection)
-    return render(request, "locations.html", locations=locations)
+        sources = await store.get_jobs(connection, [one.found.job_id for one in locations if one.found])
+    return render(request, "locations.html", locations=locations, sources=sources)
 
 
 @router.get("/dashboard/locations/{name}")
@@ -35,6 +36,9 @@ async def location_page(
         if not found:
             raise HTTPException(404, f"There is no archive location {name}")
         (location,) = found
-        losing = [] if location.found is None else await read_affected(connection, location.found.job_id, "phantom")
+        source, losing = None, []
+        if location.found:
+            source = await store.get_job(connection, location.found.job_id)
+            losing = await read_affected(connection, source.id, "phantom")
         jobs = await store.list_jobs(connection, status=None, archive_location=name, limit=NEWEST_JOBS, after=None)
-    return render(request, "location.html", location=location, losing=losing, jobs=jobs)
+    return render(request, "location.html", location=location, source=source, losing=losing, jobs=jobs)

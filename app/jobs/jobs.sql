@@ -1,9 +1,11 @@
--- name: job_by_id
-SELECT * FROM orca.reconcile_job_overview WHERE id = :job_id;
+-- name: jobs_by_id
+SELECT job.*, (SELECT published_at FROM orca.reconcile_report AS report WHERE report.job_id = job.id)
+FROM orca.reconcile_job_overview AS job WHERE id = ANY(CAST(:job_ids AS int8[]));
 
 -- name: jobs
 -- Newest inventory first; the last row of the page before says where to go on.
-SELECT * FROM orca.reconcile_job_overview
+SELECT job.*, (SELECT published_at FROM orca.reconcile_report AS report WHERE report.job_id = job.id)
+FROM orca.reconcile_job_overview AS job
 WHERE (CAST(:status AS text) IS NULL OR status = :status)
   AND (CAST(:archive_location AS text) IS NULL OR orca_archive_location = :archive_location)
   AND (CAST(:after_id AS int8) IS NULL OR (inventory_creation_time, id) < (CAST(:after_time AS timestamptz), :after_id))

@@ -44,6 +44,7 @@ class Job:
     error_message: str | None
     report_totals: Totals | None
     pending_totals: Totals | None
+    published_at: datetime | None
     manifest_url: str | None
     engine: EngineName | None
     attempt: int | None
@@ -57,6 +58,11 @@ class Job:
     def ended(self) -> bool:
         """Whether nothing is queued or running for it and nothing more will happen by itself."""
         return self.progress is None and self.status in {"error", "success"}
+
+    @property
+    def reports_are_older(self) -> bool:
+        """Whether its reports are those of an earlier run than its newest, which failed or has published none yet."""
+        return self.published_at is not None and self.status != "success"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import IntEnum
 
@@ -30,10 +31,16 @@ async def get_job(connection: AsyncConnection, job_id: int) -> Job:
     """Read one job. Raises `NoSuchJob`."""
     if not 0 < job_id <= INT8_MAX:
         raise NoSuchJob(job_id)
-    row = (await connection.execute(SQL["job_by_id"], {"job_id": job_id})).mappings().one_or_none()
-    if row is None:
+    job = (await get_jobs(connection, [job_id])).get(job_id)
+    if job is None:
         raise NoSuchJob(job_id)
-    return _job(row)
+    return job
+
+
+async def get_jobs(connection: AsyncConnection, job_ids: Collection[int]) -> dict[int, Job]:
+    """Read those of some jobs that are there, by their ids."""
+    rows = await connection.execute(SQL["jobs_by_id"], {"job_ids": list(job_ids)})
+    return {row["id"]: _job(row) for row in rows.mappings()}
 
 
 async def list_jobs(
@@ -89,6 +96,7 @@ def _job(row: RowMapping) -> Job:
         pending_totals=Totals(row["phantoms_pending"], row["orphans_pending"], row["mismatches_pending"])
         if published
         else None,
+        published_at=row["published_at"],
         manifest_url=row["manifest_url"],
         engine=row["engine"],
         attempt=row["attempt"],

@@ -25,6 +25,10 @@ PROGRESS = """
     INSERT INTO orca.reconcile_progress (run_id, phase, done, total, unit) VALUES ($1, 'reading the inventory', $2, 5000000, 'rows')
     ON CONFLICT (run_id) DO UPDATE SET done = excluded.done
 """
+RERUN = """
+    INSERT INTO orca.reconcile_run (job_id, orca_archive_location, engine, reconcile, take_in, not_before)
+    VALUES ($1, $2, 'duckdb', true, true, now() + interval '1 hour') RETURNING id
+"""
 ENDED = """
     WITH run AS (UPDATE orca.reconcile_run SET state = 'cancelled', ended_at = now() WHERE id = $1 RETURNING job_id)
     UPDATE orca.reconcile_job AS job SET status_id = 4, error_message = 'cancelled', end_time = now()
@@ -183,6 +187,26 @@ async def test_an_archive_locations_page_follows_its_jobs(
         await expect(page.get_by_role("row", name=f"Job {job} ")).to_contain_text(says(1234))
         await connection.execute(ENDED, run)
         await expect(page.get_by_role("row", name=f"Job {job} ")).to_contain_text("failed")
+
+
+async def test_charts_are_drawn_anew_when_a_rerun_ends(
+    served: Served, browser: Browser, connection: asyncpg.Connection
+) -> None:
+    await connection.execute("UPDATE orca.reconcile_job SET status_id = 3 WHERE id = $1", served.job_id)
+    run = await connection.fetchval(RERUN, served.job_id, served.bucket)
+    try:
+        async with visiting(browser, served.address) as visit:
+            page = visit.page
+            await page.goto(f"/dashboard/locations/{served.bucket}")
+            await expect(page.get_by_text("Of an earlier run:")).to_be_visible()
+            assert await visit.violations() == []
+            await connection.execute("DELETE FROM orca.reconcile_run WHERE id = $1", run)
+            await connection.execute("UPDATE orca.reconcile_job SET status_id = 5 WHERE id = $1", served.job_id)
+            await expect(page.get_by_text("Of an earlier run:")).to_have_count(0)
+            await expect(page.locator(".chart .main-svg").first).to_be_visible()
+    finally:
+        await connection.execute("DELETE FROM orca.reconcile_run WHERE id = $1", run)
+        await connection.execute("UPDATE orca.reconcile_job SET status_id = 5 WHERE id = $1", served.job_id)
 
 
 async def test_a_job_started_by_the_form_shows_its_report_when_it_is_done(served: Served, browser: Browser) -> None:

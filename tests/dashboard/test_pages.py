@@ -331,3 +331,42 @@ async def test_only_what_the_report_names_differs(client: httpx.AsyncClient, job
             link for link in links((await client.get(f"/dashboard/jobs/{job}/{kind}")).text) if "/finding?" in link
         ]
         assert (await client.get(details[0])).text.count("differs</strong>") == differing, kind
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "says"),
+    [
+        (3, None, "is under way"),
+        (4, "the manifest is gone", "failed"),
+        (4, "cancelled", "was cancelled"),
+        (2, None, "has published none"),
+    ],
+)
+async def test_figures_of_an_earlier_run_are_said_to_be_that(
+    client: httpx.AsyncClient, database: Database, job: int, status: int, message: str | None, says: str
+) -> None:
+    pages = (
+        "/",
+        "/dashboard/locations/orca-archive",
+        *(f"/dashboard/jobs/{job}{tab}" for tab in ("", "/phantoms", "/changes")),
+    )
+    for page in (*pages, "/dashboard/jobs"):
+        assert "earlier run" not in (await client.get(page)).text, page
+    async with database.transaction() as connection:
+        await connection.execute(
+            text("UPDATE orca.reconcile_job SET status_id = :status, error_message = :message WHERE id = :id"),
+            {"status": status, "message": message, "id": job},
+        )
+        if status == 3:
+            await connection.execute(
+                text("""
+                    INSERT INTO orca.reconcile_run (job_id, orca_archive_location, engine, reconcile, take_in)
+                    VALUES (:id, 'orca-archive', 'duckdb', true, true)
+                """),
+                {"id": job},
+            )
+    for page in pages:
+        shown = (await client.get(page)).text
+        assert "Of an earlier run:" in shown, page
+        assert f"job {job}</a> {says}." in shown, page
+    assert "The figures are of an earlier run, published" in (await client.get("/dashboard/jobs")).text
