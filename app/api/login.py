@@ -1,4 +1,4 @@
-"""Signing in with a browser: a token in exchange for a cookie, which no script can read and no other site can use."""
+"""Signing in with a browser: for a token a cookie, which no script can read and no other site can write with."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ from app.settings import ApiToken
 router = APIRouter(include_in_schema=False)
 
 LONGEST_COOKIE = 4000
+LONGEST_PATH = 8000
+KEPT_LONGER_S = 7 * 24 * 3600
+"""How long a browser keeps the cookie past the session in it, by which it can be told that the session is over."""
 
 log = structlog.get_logger()
 
-_HERE = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]{0,2000}")
+_HERE = re.compile(rf"/(?![/\\])[^\\\x00-\x20\x7f]{{0,{LONGEST_PATH - 1}}}")
 """A path of this service. A browser takes `//host` and `/\\host` for another one, and drops control characters."""
 
 
@@ -58,11 +61,11 @@ async def log_in(request: Request) -> RedirectResponse:
         answer.set_cookie(
             COOKIE,
             value,
-            max_age=seconds,
+            max_age=seconds + KEPT_LONGER_S,
             path="/",
             secure=request.url.scheme == "https",
             httponly=True,
-            samesite="strict",
+            samesite="lax",
         )
     return answer
 
@@ -72,7 +75,7 @@ async def log_out(request: Request) -> RedirectResponse:
     """Take the cookie away, and lead to the page that asks for a token. Raises `CrossSite`."""
     check_origin(request, proof=False)
     answer = RedirectResponse(f"{_root(request)}/login", 303)
-    answer.delete_cookie(COOKIE, path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict")
+    answer.delete_cookie(COOKIE, path="/", secure=request.url.scheme == "https", httponly=True, samesite="lax")
     return answer
 
 

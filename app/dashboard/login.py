@@ -18,15 +18,18 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 @router.get("/login")
 async def login_page(
     request: Request,
-    onward: Annotated[str, Query(alias="next", max_length=8000)] = "",
+    onward: Annotated[str, Query(alias="next")] = "",
     refused: bool = False,  # noqa: FBT001, FBT002  (a query's parameter)
     over: bool = False,  # noqa: FBT001, FBT002
+    undone: bool = False,  # noqa: FBT001, FBT002
 ) -> Response:
     """Ask for a token; where none is set there is nothing to ask for."""
     onward = path_here(request, onward)
     if not settings_of(request).guarded:
         return RedirectResponse(onward, 303)
-    return render(request, "login.html", 401 if refused else 200, onward=onward, refused=refused, over=over)
+    return render(
+        request, "login.html", 401 if refused else 200, onward=onward, refused=refused, over=over, undone=undone
+    )
 
 
 @router.get("/dashboard/{rest:path}")

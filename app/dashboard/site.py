@@ -15,9 +15,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from app.api import problems
+from app.api.login import path_here
 from app.api.parameters import settings_of
 from app.api.problems import HEADERS, Problem, request_id
 from app.api.request_id import log_failure
+from app.api.session import COOKIE
 from app.dashboard import words
 from app.errors import NoToken
 
@@ -102,7 +104,9 @@ class PageRoute(APIRoute):
 
 
 def _to_login(request: Request) -> Response:
-    onward = request.url.path if request.method == "GET" else Links(request)("locations_page")
-    if request.method == "GET" and request.url.query:
-        onward += f"?{request.url.query}"
-    return go(request, "login_page", {"next": onward, "over": 1 if request.cookies else None})
+    undone = request.method != "GET"
+    # What a button sent is gone; the page that has the button is not.
+    address = request.headers.get("referer", "") if undone else str(request.url)
+    onward = path_here(request, "".join(f"/{path}" for path in address.split("/", 3)[3:]))
+    over = COOKIE in request.cookies
+    return go(request, "login_page", {"next": onward, "over": 1 if over else None, "undone": 1 if undone else None})

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import jwt
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from pydantic import SecretStr
 from structlog.typing import EventDict
 
@@ -51,8 +55,8 @@ async def test_a_token_becomes_a_cookie_that_opens_the_api(browser: httpx.AsyncC
     answer = await sign_in(browser, "writer", "/jobs/1?tab=orphans")
     assert (answer.status_code, answer.headers["location"]) == (303, "/jobs/1?tab=orphans")
     cookie = SimpleCookie(answer.headers["set-cookie"])[COOKIE]
-    assert (cookie["httponly"], cookie["secure"], cookie["samesite"], cookie["path"]) == (True, True, "strict", "/")
-    assert int(cookie["max-age"]) == 12 * 3600
+    assert (cookie["httponly"], cookie["secure"], cookie["samesite"], cookie["path"]) == (True, True, "lax", "/")
+    assert int(cookie["max-age"]) > 12 * 3600  # so that the service is sent it when it is over, and can say so
     assert "writer" not in {cookie.value, *cookie.value.split(".")}
     assert (await browser.get("/jobs")).status_code == 200
     assert (await browser.delete("/jobs/1", headers=SAME_ORIGIN)).status_code == 404
@@ -122,6 +126,45 @@ async def test_another_site_cannot_write_with_the_cookie(browser: httpx.AsyncCli
     assert (await browser.get("/jobs", headers=headers)).status_code == 200
     with_token = {**headers, "Authorization": "Bearer writer"}
     assert (await browser.delete("/jobs/1", headers=with_token)).status_code == 404
+
+
+async def test_another_site_can_press_no_button_of_any_page(app: FastAPI, browser: httpx.AsyncClient) -> None:
+    await sign_in(browser, "writer")
+    writing = {
+        (method, route.path or "")
+        for route in iter_route_contexts(app.routes)
+        for method in (route.methods or set()) - {"GET", "HEAD"}
+    }
+    assert ("POST", "/dashboard/jobs/{id}/cancel") in writing
+    for method, path in writing:
+        answer = await browser.request(method, re.sub("{.*?}", "1", path), headers={"Sec-Fetch-Site": "cross-site"})
+        assert (answer.status_code, "Only a page of this service" in answer.text) == (403, True), (method, path)
+
+
+async def test_who_is_asked_to_sign_in_is_told_why(browser: httpx.AsyncClient, settings: Settings) -> None:
+    asked = await browser.get("/dashboard/jobs", headers={"Cookie": "of_another_service=x"})
+    assert asked.headers["location"] == "/login?next=%2Fdashboard%2Fjobs"
+    past = seal(settings.model_copy(update={"session_hours": 1e-9}), READER)
+    asked = await browser.get("/dashboard/jobs", headers={"Cookie": f"{COOKIE}={past}"})
+    assert asked.headers["location"] == "/login?next=%2Fdashboard%2Fjobs&over=1"
+    assert "Your session is over" in (await browser.get(asked.headers["location"])).text
+    pressed = await browser.post(
+        "/dashboard/jobs/7/cancel",
+        headers={**SAME_ORIGIN, "Cookie": f"{COOKIE}={past}", "Referer": "https://service/dashboard/jobs/7?a=b"},
+    )
+    assert pressed.headers["location"] == "/login?next=%2Fdashboard%2Fjobs%2F7%3Fa%3Db&over=1&undone=1"
+    assert "Nothing was done" in (await browser.get(pressed.headers["location"])).text
+    for nowhere in ("", "x", "https://[", "https://elsewhere//evil.example/"):
+        pressed = await browser.post("/dashboard/jobs/7/cancel", headers={**SAME_ORIGIN, "Referer": nowhere})
+        assert pressed.headers["location"] == "/login?next=%2F&undone=1"
+
+
+@pytest.mark.parametrize(("length", "kept"), [(8000, True), (8001, False), (20_000, False)])
+async def test_a_long_path_is_remembered(browser: httpx.AsyncClient, length: int, kept: bool) -> None:
+    path = "/dashboard/jobs?location=".ljust(length, "x")
+    asked = await browser.get(f"/login?{urlencode({'next': path})}")
+    assert (asked.status_code, f'value="{path if kept else "/"}"' in asked.text) == (200, True)
+    assert (await sign_in(browser, "reader", path)).headers["location"] == (path if kept else "/")
 
 
 async def test_older_browsers_and_plain_http_prove_it_by_origin(browser: httpx.AsyncClient) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.dashboard.chromium import visiting
 from tests.support.postgres import Server
@@ -22,6 +22,10 @@ def tokens() -> str:
             for name, scopes in TOKENS.items()
         ]
     )
+
+
+async def ticket(route: Route) -> None:
+    await route.fulfill(content_type="text/html", body="A ticket")
 
 
 async def test_a_browser_signs_in_and_goes_on_where_it_wanted_to(
@@ -69,6 +73,15 @@ async def test_a_browser_signs_in_and_goes_on_where_it_wanted_to(
                 await page.get_by_label("Token").fill("the operator")
                 await page.keyboard.press("Enter")
                 await expect(page.get_by_role("heading", name="Archive locations")).to_be_visible()
+
+                # A link in a ticket leads in without asking again.
+                await page.route("http://tickets.example/", ticket)
+                await page.goto("http://tickets.example/")
+                await page.set_content(f"<a href='{address}/dashboard/jobs'>The jobs</a>")
+                await page.get_by_role("link", name="The jobs").click()
+                await expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+                visit.elsewhere.clear()
+
                 await page.get_by_role("button", name="Sign out").click()
                 await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
                 await page.goto("/dashboard/jobs")
