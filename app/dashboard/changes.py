@@ -14,10 +14,12 @@ from app.jobs import store
 from app.reports.change_pages import MOST_JOBS, Change
 from app.reports.changes import Wanted, read_changes
 from app.reports.findings import as_dicts
+from app.reports.pairs import Pair, Published
 
 router = APIRouter(prefix="/dashboard/jobs", route_class=PageRoute, include_in_schema=False)
 
 PAGE = 50
+OFFERED = 50
 
 
 @router.get("/{id}/changes")
@@ -39,23 +41,26 @@ async def changes_page(
     compared = await read_changes(
         database_of(request), job_id, grace=settings_of(request).grace, against=against, wanted=wanted
     )
-    async with database_of(request).reading() as connection:
-        job = await store.get_job(connection, job_id)
     link = Links(request)
     base = {"against": against, "minJobs": None if min_jobs == 1 else min_jobs}
     page = compared.page
     assert page is not None  # noqa: S101  (one was wanted)
     shown_in = compared.pair.against.job_id if change == "resolved" and compared.pair.against else job_id
+    async with database_of(request).reading() as connection:
+        job = await store.get_job(connection, job_id)
+        source = await store.get_job(connection, shown_in)
     return render(
         request,
         "changes.html",
         job=job,
+        source=source,
         words=words,
         tab="changes",
         change=change,
         min_jobs=min_jobs,
         compared=compared,
-        earlier=compared.pair.history[1:],
+        earlier=_offered(compared.pair),
+        counts=sorted({1, 2, 3, 5, 10, min_jobs}),
         findings=as_dicts(page.items),
         address=lambda kind, change: (
             link("changes_page", {"kind": kind, "change": change, **base}, id=job_id) + "#findings"
@@ -68,3 +73,9 @@ async def changes_page(
         + "#findings",
         first_page=cursor is None,
     )
+
+
+def _offered(pair: Pair) -> list[Published]:
+    """Give the newest of the earlier jobs to choose from, and the one that is chosen, however old."""
+    newest = list(pair.history[1 : OFFERED + 1])
+    return newest if pair.against is None or pair.against in newest else [*newest, pair.against]

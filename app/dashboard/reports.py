@@ -124,9 +124,8 @@ async def finding_page(
     if not found or found[0].key(words.kind) != tuple(key[name] for name in words.kind.key):
         raise HTTPException(404, f"Job {job_id} found nothing like that")
     (finding,) = as_dicts(found)
-    return render(
-        request, "finding.html", job=job, words=words, tab=kind, finding=finding, sides=sides_of(finding, words)
-    )
+    sides = sides_of(finding, words, job.compared_fields)
+    return render(request, "finding.html", job=job, words=words, tab=kind, finding=finding, sides=sides)
 
 
 def _downloads(request: Request, job_id: int, kind: str, chosen: dict[str, str]) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.dashboard.words import KindWords, moment, number, size
+from app.dashboard.words import NOT_CARRIED, KindWords, carried, moment, number, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Line:
     differs: bool
 
 
-def sides_of(finding: dict[str, Any], words: KindWords) -> list[Line]:
-    """Put the two sides of a finding next to each other."""
+def sides_of(finding: dict[str, Any], words: KindWords, compared_fields: list[str] | None) -> list[Line]:
+    """Put the two sides of a finding next to each other; what the inventory does not carry, S3 does not say."""
     differing = finding.get("discrepancyType", "").split(", ")
     made: list[tuple[str, str, str, str | None, Callable[[Any], str]]] = [
         ("ETag", "orcaEtag", "s3Etag", "etag", str),
@@ -32,8 +32,12 @@ def sides_of(finding: dict[str, Any], words: KindWords) -> list[Line]:
     def say(name: str, write: Callable[[Any], str]) -> str | None:
         return write(finding[name]) if name in words.kind.columns else None
 
+    def say_s3(name: str, field: str | None, write: Callable[[Any], str]) -> str | None:
+        said = say(name, write)
+        return said if said is None or field is None or carried(field, compared_fields) else NOT_CARRIED
+
     return [
-        Line(label, say(catalog, write), say(s3, write), field in differing)
+        Line(label, say(catalog, write), say_s3(s3, field, write), field in differing)
         for label, catalog, s3, field, write in made
     ]
 

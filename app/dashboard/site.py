@@ -40,7 +40,7 @@ TEMPLATES.filters |= {
     "counted": words.counted,
 }
 TEMPLATES.globals |= {
-    name: getattr(words, name) for name in ("STATUSES", "WORDS", "PENDING", "LABELS", "DISCREPANCIES")
+    name: getattr(words, name) for name in ("STATUSES", "WORDS", "PENDING", "LABELS", "DISCREPANCIES", "NOT_CARRIED")
 }
 TEMPLATES.globals["HAS_CHARTS"] = find_spec("plotly") is not None
 

@@ -46,6 +46,10 @@ class KindWords:
         tally: Tally = getattr(tallies, self.one)
         return tally
 
+    def sized(self, compared_fields: list[str] | None) -> bool:
+        """Tell whether sizes are known: those of phantoms are, of the others only if the inventory carries them."""
+        return self.kind is PHANTOMS or carried("size_in_bytes", compared_fields)
+
 
 WORDS = {
     words.kind.name: words
@@ -77,7 +81,13 @@ WORDS = {
     )
 }
 
+NOT_CARRIED = "not in the inventory"
 PENDING = "May only have been on its way while S3 made its list: look again after the next inventory."
+
+
+def carried(field: str, compared_fields: list[str] | None) -> bool:
+    """Tell whether the inventory of a report carries a field; where it is not known which it compared, it may."""
+    return compared_fields is None or field in compared_fields
 
 
 def number(value: int) -> str:
@@ -88,8 +98,8 @@ def number(value: int) -> str:
 def size(value: int) -> str:
     """Write a number of bytes with three digits: 1.23 GB."""
     amount = float(value)
-    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
-        if amount < 999.5 or unit == "PB":  # noqa: PLR2004  (what rounds to 1000 is one of the next unit)
+    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB", "EB"):
+        if amount < 999.5 or unit == "EB":  # noqa: PLR2004  (what rounds to 1000 is one of the next unit)
             return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.3g} {unit}"
         amount /= 1000
     raise AssertionError

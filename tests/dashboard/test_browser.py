@@ -194,3 +194,22 @@ async def test_a_point_of_the_trend_leads_to_its_job(served: Served, browser: Br
         await page.mouse.down()
         await page.mouse.up()
         await page.wait_for_url(re.compile(rf"/dashboard/jobs/{served.job_id}$"))
+
+
+async def test_a_key_turns_nothing_around_that_follows_it(served: Served, browser: Browser) -> None:
+    async with visiting(browser, served.address) as visit:
+        page = visit.page
+        await page.goto(place(served, "phantoms"))
+        turned = await page.locator("code.key").first.evaluate(
+            """key => [key.textContent, '\u202e' + key.textContent].map((text) => {
+                key.textContent = text;
+                const after = document.createTextNode('follows');
+                key.after(after);
+                const range = document.createRange();
+                const left = (place) => { range.setStart(after, place); range.setEnd(after, place + 1); return range.getBoundingClientRect().left; };
+                const turned = left(0) > left(6);
+                after.remove();
+                return turned;
+            })"""
+        )
+        assert turned == [False, False]

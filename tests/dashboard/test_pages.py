@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from app.dashboard.words import size
 from app.db.engine import Database
 from app.jobs.requests import delete, submit
 from app.settings import Settings
@@ -370,3 +371,42 @@ async def test_figures_of_an_earlier_run_are_said_to_be_that(
         assert "Of an earlier run:" in shown, page
         assert f"job {job}</a> {says}." in shown, page
     assert "The figures are of an earlier run, published" in (await client.get("/dashboard/jobs")).text
+
+
+async def test_what_the_inventory_does_not_carry_is_not_said_to_be_s3s_word(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    job = await add_job(database)
+    await add_rows(database, job, "phantoms", [Row("p/1", size=77)])
+    await add_rows(database, job, "orphans", [Row("o/1", size=0, s3_etag='""')])
+    await publish(database, job, compared_fields=["storage_class"])
+    for page in (f"/dashboard/jobs/{job}", f"/dashboard/jobs/{job}/orphans"):
+        shown = (await client.get(page)).text
+        assert "sizes not in the inventory" in shown, page
+        assert "0 bytes" not in shown, page
+    for page in (f"/dashboard/jobs/{job}/orphans", f"/dashboard/jobs/{job}/changes?kind=orphans"):
+        assert '<td class="n">not in the inventory</td>' in (await client.get(page)).text, page
+    (detail,) = [
+        link for link in links((await client.get(f"/dashboard/jobs/{job}/orphans")).text) if "/finding?" in link
+    ]
+    shown = (await client.get(detail)).text
+    assert shown.count("<td>not in the inventory</td>") == 2
+    assert "<td>GLACIER</td>" in shown
+    assert "77 bytes" in (await client.get(f"/dashboard/jobs/{job}/phantoms")).text
+
+
+async def test_what_was_chosen_is_shown_as_chosen(client: httpx.AsyncClient, database: Database) -> None:
+    jobs = [await add_job(database, created=CREATED + timedelta(days=day)) for day in range(53)]
+    for job in jobs:
+        await publish(database, job)
+    for against in (jobs[0], jobs[-2]):
+        shown = (await client.get(f"/dashboard/jobs/{jobs[-1]}/changes?against={against}&minJobs=4")).text
+        assert re.findall(r'<option value="(\d+)" selected>', shown) == [str(against), "4"]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [(0, "0 bytes"), (999, "999 bytes"), (10**15, "1 PB"), (2**63 - 1, "9.22 EB"), (10**22, "1e+04 EB")],
+)
+def test_sizes_have_three_digits(value: int, says: str) -> None:
+    assert size(value) == says

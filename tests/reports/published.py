@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -80,7 +80,7 @@ async def add_rows(database: Database, job_id: int, kind: str, rows: Iterable[Ro
 
 
 async def publish(
-    database: Database, job_id: int, pending_from: datetime = CREATED, compared_fields: tuple[str, ...] = COMPARABLE
+    database: Database, job_id: int, pending_from: datetime = CREATED, compared_fields: Sequence[str] = COMPARABLE
 ) -> None:
     """Do what a publish does after the three reports are written."""
     async with database.transaction() as connection:
