@@ -51,7 +51,12 @@ prefix AS (
     GROUP BY kind, depth, value
 ),
 part AS (
-    SELECT dimension, 0 AS depth, coalesce(collection_id, discrepancy, to_char(day, 'YYYY-MM-DD')) AS value,
+    SELECT dimension, 0 AS depth,
+           coalesce(
+               collection_id, discrepancy,
+               CASE WHEN NOT isfinite(day) THEN CAST(day AS text)
+                    ELSE to_char(day, CASE WHEN day < '0001-01-01' THEN 'YYYY-MM-DD BC' ELSE 'YYYY-MM-DD' END) END
+           ) AS value,
            kind, findings, pending, bytes
     FROM grouped
     WHERE (dimension = 'collection' AND kind <> 'orphan') OR (dimension = 'discrepancy' AND kind = 'mismatch')

@@ -58,6 +58,17 @@ async def test_the_first_page_says_how_many_files_may_be_lost(client: httpx.Asyn
     assert f"/dashboard/jobs/{job}/phantoms" in links(page)
 
 
+async def test_what_orca_has_just_reported_is_not_passed_over(client: httpx.AsyncClient, database: Database) -> None:
+    first = await add_job(database)
+    await add_rows(database, first, "phantoms", [Row("a")])
+    said = f"What ORCA itself reported as job {first} is being added up"
+    for path in ("/", "/dashboard/locations/orca-archive"):
+        assert said in (await client.get(path)).text
+    await publish(database, first)
+    later = await add_job(database, created=CREATED + timedelta(days=1))
+    assert f"ORCA itself reported as job {later} is being added up" in (await client.get("/")).text
+
+
 @pytest.mark.parametrize(
     ("path", "status", "says"),
     [
