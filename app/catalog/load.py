@@ -10,6 +10,7 @@ import adbc_driver_postgresql.dbapi as adbc
 import duckdb
 from duckdb import ColumnExpression
 
+from app.db.connecting import connect_arrow
 from app.db.duck import open_duckdb
 from app.db.engine import Database
 from app.db.queries import Queries
@@ -48,7 +49,7 @@ async def load_catalog(database: Database, file: Path) -> int:
 def _load(url: str, file: Path) -> int:
     with (
         closing(open_duckdb(MEMORY_LIMIT)) as memory,
-        adbc.connect(url) as database,
+        connect_arrow(url) as database,
         database.cursor() as cursor,
     ):
         rows = _read(memory, file)

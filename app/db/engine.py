@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
-import asyncpg
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-CONNECT_TIMEOUT_S = 10
-# PostgreSQL notices within a minute that the machine at the other end is gone, and with it whatever it had locked.
-KEEPALIVES = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
+from app.db.connecting import connect
 
 
 @dataclass(frozen=True)
@@ -29,17 +27,9 @@ class Database:
     @classmethod
     def at(cls, url: str, *, pool_size: int = 10, application_name: str = "orca-reconcile") -> Database:
         """Make the engine for `url`; nothing is connected yet."""
-
-        async def connect() -> asyncpg.Connection:
-            return await asyncpg.connect(
-                url,
-                timeout=CONNECT_TIMEOUT_S,
-                server_settings={"application_name": application_name, "timezone": "UTC", **KEEPALIVES},
-            )
-
         engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=connect,
+            async_creator=partial(connect, url, application_name),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=30,

@@ -16,7 +16,7 @@ import asyncpg
 from sqlalchemy import TextClause
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
-from app.db.engine import CONNECT_TIMEOUT_S
+from app.db.connecting import connect
 from app.db.retry import may_pass
 
 CONNECTIONS = 4
@@ -97,15 +97,10 @@ class Reader:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
-        return await asyncpg.connect(
+        return await connect(
             self.url,
-            timeout=CONNECT_TIMEOUT_S,
-            max_cached_statement_lifetime=0,
-            server_settings={
-                "application_name": "orca-reconcile reader",
-                "timezone": "UTC",
-                "plan_cache_mode": self.plans,
-                # PostgreSQL's own: by one of the client's the statement would go on there, and be sent once more.
-                "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
-            },
+            "orca-reconcile reader",
+            plan_cache_mode=self.plans,
+            # PostgreSQL's own: by one of the client's the statement would go on there, and be sent once more.
+            statement_timeout=f"{STATEMENT_TIMEOUT_S}s",
         )

@@ -14,6 +14,7 @@ from adbc_driver_postgresql import StatementOptions
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.blocks import PACKED, PLAIN, checked, unpack
+from app.db.connecting import connect_arrow
 from app.db.queries import Queries
 from app.db.stream import Stream, read_together
 
@@ -115,7 +116,7 @@ class TableReader:
         self._open.clear()
 
     def _copy(self, statement: str) -> pa.RecordBatchReader:
-        connection = adbc.connect(self._url)
+        connection = connect_arrow(self._url)
         cursor = connection.cursor()
         self._open.append((connection, cursor))
         if self._cancelled:

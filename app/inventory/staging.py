@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.blocking import in_thread
+from app.db.connecting import connect_arrow
 from app.db.duck import duckdb_aside
 from app.db.engine import Database
 from app.db.retry import sqlstate
@@ -219,7 +220,7 @@ class _Stream:
     def copy(self) -> None:
         batches = self._rows.share()
         try:
-            with adbc.connect(self._url) as database, database.cursor() as cursor:
+            with connect_arrow(self._url) as database, database.cursor() as cursor:
                 self._cursor = cursor
                 cursor.adbc_ingest(self._table, batches, mode="append", db_schema_name="orca")
                 database.commit()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-import asyncpg
 import structlog
 
-from app.db.engine import CONNECT_TIMEOUT_S, Database
+from app.db.connecting import connect
+from app.db.engine import Database
 from app.jobs.reasons import reason, unexplained
 
 CHANNEL = "reconcile_run"
@@ -45,7 +45,7 @@ class Bell:
             await asyncio.sleep(RECONNECT_S)
 
     async def _listen_once(self, database: Database) -> None:
-        connection = await asyncpg.connect(database.url, timeout=CONNECT_TIMEOUT_S)
+        connection = await connect(database.url, "orca-reconcile listener")
         try:
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _: lost.set())

@@ -63,6 +63,15 @@ def as_held(key: str, size: int = 5, storage_class: str = "GLACIER", day: str = 
     return key, size, "MOD09GQ___061", "MOD09GQ.A2017025", "podaac", storage_class, day
 
 
+async def test_letters_are_what_they_are_in_the_file(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    await empty(database)
+    assert await load_catalog(database, written(tmp_path, file(AWKWARD))) == 1
+    assert await held(database) == [as_held(AWKWARD)]
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 async def test_files_are_loaded_and_then_updated(database: Database, tmp_path: Path, suffix: str) -> None:
     await empty(database)

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -103,13 +102,8 @@ async def test_a_database_that_is_not_there_or_not_migrated(server: Server) -> N
 
 
 async def test_what_a_sentence_cannot_tell_is_in_the_log(server: Server) -> None:
-    login = f"stranger_{uuid4().hex}"
-    async with server.fresh() as name:
-        await server.execute(f"CREATE ROLE {login} LOGIN")
-        try:
-            result = command("jobs", RECONCILE_DATABASE_URL=server.url(name, user=login))
-        finally:
-            await server.execute(f"DROP ROLE {login}")
+    async with server.fresh() as name, server.login() as stranger:
+        result = command("jobs", RECONCILE_DATABASE_URL=server.url(name, user=stranger))
     line, sentence = result.stderr.splitlines()
     assert result.returncode == 2
     assert sentence.endswith("The database refused the work (SQLSTATE 42501); the service's log says more.")

@@ -86,10 +86,10 @@ NOTHING = Findings(
 def archive() -> Archive:
     """Make an archive with findings of each kind."""
     etag = "d41d8cd98f00b204e9800998ecf8427e"
-    files: list[CatalogFile] = [catalog_file(f"granule/{number}", etag=f'"{etag}"') for number in range(300)]
+    files: list[CatalogFile] = [catalog_file(f"gränule/{number}", etag=f'"{etag}"') for number in range(300)]
     listed = [
         ListedObject(
-            key=f"granule/{number}",
+            key=f"gränule/{number}",
             etag=etag,
             size=int(number % 7 == 0),
             storage_class="GLACIER",

@@ -66,3 +66,16 @@ class Server:
             yield name
         finally:
             await self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @asynccontextmanager
+    async def login(self, options: str = "", **settings: str) -> AsyncIterator[str]:
+        """Make a login for the length of the block, whose sessions begin with `settings`, and give its name."""
+        name = f"login_{uuid4().hex}"
+        await self.execute(
+            f"CREATE ROLE {name} LOGIN {options}",
+            *(f"ALTER ROLE {name} SET {setting} = '{value}'" for setting, value in settings.items()),
+        )
+        try:
+            yield name
+        finally:
+            await self.execute(f"DROP ROLE {name}")
