@@ -20,6 +20,7 @@ from rich.markup import escape
 from app import daemons, logs
 from app.commands import jobs, reports
 from app.db.retry import may_pass
+from app.db.unready import unready
 from app.errors import DatabaseNotReady, ReconcileError
 from app.jobs import retention
 from app.jobs.reasons import reason, unexplained
@@ -67,6 +68,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ERROR)
     except Exception as error:  # noqa: BLE001  (whatever it is, exit code 1 would say that there are findings)
+        if not_ready := unready(error):
+            fail(not_ready.title, str(not_ready))
         if may_pass(error):
             fail(DatabaseNotReady.title, f"The database cannot be reached or does not answer: {error}")
         if unexplained(error):

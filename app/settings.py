@@ -137,7 +137,7 @@ class Settings(BaseSettings):
 
     @property
     def connections(self) -> int:
-        """How many connections a process keeps at most: three a worker, one an export, and some for requests."""
+        """How many connections the pool of a process has: three a worker, one an export, and some for requests."""
         return 3 * self.workers + self.max_exports + 3
 
     @property

@@ -10,6 +10,8 @@ from app.api.documented import problems
 from app.api.parameters import database_of
 from app.api.shape import Shape
 from app.db.migrations import require_migrated
+from app.db.unready import READ_ONLY, is_read_only
+from app.errors import DatabaseNotReady
 
 router = APIRouter(tags=["operations"])
 
@@ -21,7 +23,7 @@ class Alive(Shape):
 
 
 class Ready(Shape):
-    """The database is reachable and migrated."""
+    """The database is reachable and migrated, and can be written to."""
 
     status: Literal["ready"] = "ready"
 
@@ -36,6 +38,8 @@ async def get_health() -> Alive:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=problems(parameters=False, token=False))
 async def get_readiness(request: Request) -> Ready:
-    """Tell whether the database is reachable and at the version that this service was written for."""
+    """Tell whether the database is reachable, can be written to, and is of the version that this service is for."""
     await require_migrated(database_of(request))
+    if await is_read_only(database_of(request)):
+        raise DatabaseNotReady(READ_ONLY)
     return Ready()

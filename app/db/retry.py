@@ -24,6 +24,14 @@ PASSING_CLASSES = (
     "25P03",  # the server ended an idle transaction
 )
 DISK_FULL = "53100"
+NO_CONNECTION_LEFT = "53300"
+LIMITS = {
+    "connections for role": "the CONNECTION LIMIT of its login",
+    "connections for database": "the CONNECTION LIMIT of the database",
+    "clients already": "max_connections",
+    "slots are reserved": "max_connections",
+}
+"""Which limit PostgreSQL means where it says so of a connection that it does not take."""
 TIMED_OUT = "57014"
 _UNREACHABLE = {errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH}
 
@@ -35,6 +43,9 @@ def sqlstate(error: BaseException | None) -> str | None:
         seen.append(error)
         if isinstance(error, (PostgresError, AdbcError)) and error.sqlstate:
             return str(error.sqlstate)
+        # libpq gives none for a connection that it could not make.
+        if isinstance(error, AdbcError) and any(words in str(error) for words in LIMITS):
+            return NO_CONNECTION_LEFT
         error = (error.orig if isinstance(error, DBAPIError) else None) or error.__cause__
     return None
 

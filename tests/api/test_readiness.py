@@ -61,6 +61,26 @@ def test_it_starts_without_its_database_and_survives_its_loss(tmp_path: Path) ->
     assert all(line["request_id"] and line["level"] == "warning" for line in failed), "expected, and no defect"
 
 
+def test_a_database_that_can_only_be_read_is_said_to_be_so(tmp_path: Path) -> None:
+    with cluster() as server:
+        asyncio.run(migrated(server.url()))
+        environment = {"RECONCILE_DATABASE_URL": server.url(), "RECONCILE_DATA_DIR": str(tmp_path)}
+
+        def is_said(name: str) -> None:
+            with serving(tmp_path / "log", **environment) as (client, _):
+                for answer in (client.get("/readyz"), client.post("/jobs/1/cancel"), client.delete("/jobs/1")):
+                    assert name in problem_of(answer, 503, "database-unavailable")["detail"]
+            assert '"exception"' not in (tmp_path / "log").read_text()
+
+        asyncio.run(server.execute("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"))
+        is_said("default_transaction_read_only")
+        asyncio.run(server.execute("ALTER SYSTEM RESET default_transaction_read_only"))
+        server.stop()
+        (server.folder / "data" / "standby.signal").touch()
+        server.start()
+        is_said("standby")
+
+
 async def test_whoever_follows_a_job_does_not_hold_up_the_stop(database: Database, tmp_path: Path) -> None:
     job = await add_job(database, status=1)
     environment = {
