@@ -12,6 +12,7 @@ from app.db.queries import Queries
 
 SQL = Queries("app.jobs", "deletion.sql")
 WITHDRAWN = "It is being deleted, and has no reports any more. If it stays, delete it again."
+"""By which everybody knows such a job; a service that looks for what has expired finishes it, whatever its age."""
 ROWS_AT_A_TIME = 20_000
 
 

@@ -1,4 +1,7 @@
-"""Retention: jobs and reports that are older than the settings keep are purged, a little at a time."""
+"""Retention: jobs and reports that are older than the settings keep are purged, a little at a time.
+
+So is what a request began to delete and did not get done.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from app.db.queries import Queries
-from app.jobs.deletion import delete_withdrawn, withdraw
+from app.jobs.deletion import WITHDRAWN, delete_withdrawn, withdraw
 from app.jobs.reasons import unexplained
 from app.jobs.store import lock_job
 
@@ -31,7 +34,7 @@ class Expired:
 
 
 async def expired(database: Database, days: int) -> list[Expired]:
-    """Find the jobs that nobody has touched for `days`, and that nothing needs any more."""
+    """Find the jobs that nobody has touched for `days` and that nothing needs any more, and those half deleted."""
     async with database.reading() as connection:
         return await _expired(connection, days)
 
@@ -61,7 +64,8 @@ async def keep_purging(database: Database, days: int) -> None:
 
 
 async def _expired(connection: AsyncConnection, days: int, job_id: int | None = None) -> list[Expired]:
-    rows = await connection.execute(SQL["expired"], {"days": days, "job_id": job_id})
+    values = {"days": days, "job_id": job_id, "withdrawn": WITHDRAWN}
+    rows = await connection.execute(SQL["expired"], values)
     return [Expired(*row) for row in rows]
 
 

@@ -79,6 +79,20 @@ async def test_one_replica_purges_at_a_time(database: Database) -> None:
     assert len(await purge(database, 30)) == 1
 
 
+async def test_what_a_request_did_not_finish_to_delete_is_finished_whatever_its_age(database: Database) -> None:
+    newest, staged = await job(database, 0), await job(database, 0)
+    await stage(database, staged, 2)
+    for one in (newest, staged):
+        async with database.transaction() as connection:
+            await withdraw(connection, one)
+    running = await job(database, 0)
+    async with database.transaction() as connection:
+        await withdraw(connection, running)
+    await do(database, RUN, job=running)
+    assert [gone.id for gone in await purge(database, 30)] == [newest, staged]
+    assert await do(database, "SELECT count(*) FROM orca.reconcile_s3_object") == 0
+
+
 async def test_a_purge_that_was_cut_off_is_finished_by_the_next(database: Database) -> None:
     old = await job(database, 60)
     await job(database, 40)
