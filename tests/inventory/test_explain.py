@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from gzip import compress, decompress
+from gzip import compress
 from pathlib import Path
 
 import duckdb
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.db.duck import open_duckdb
 from app.inventory.columns import FileFormat
 from app.inventory.formats.inflate import ALWAYS_ALLOWED
 from tests.inventory.building import (
@@ -24,7 +25,6 @@ from tests.inventory.building import (
     answers,
     csv_gz,
     csv_text,
-    data_file,
     duckdb_of_the_tests,
     inventory,
     written,
@@ -98,7 +98,6 @@ def test_no_reader_gets_around_a_row_that_breaks_a_rule(
         ({"Key": "100%"}, 'its key "100%" is not URL-encoded'),
         ({"Key": "a%2"}, 'its key "a%2" is not URL-encoded'),
         ({"Key": "a%zzb"}, 'its key "a%zzb" is not URL-encoded'),
-        ({"Key": 'a"b'}, 'its key "a"b" is not URL-encoded'),
         ({"Key": "a%FFb"}, 'its key "a%FFb" is not UTF-8 once it is decoded'),
         ({"Key": "a%ED%A0%80"}, 'its key "a%ED%A0%80" is not UTF-8 once it is decoded'),
         ({"Key": "a%00b"}, "it holds a NUL character"),
@@ -209,21 +208,12 @@ def test_what_says_nothing_about_the_data_is_not_blamed_on_it(tmp_path: Path) ->
             files.explain(connection, error)
 
 
-def test_what_follows_a_closing_quote_is_no_part_of_a_key(tmp_path: Path) -> None:
-    """The reader of CSV joins it to the field; here one damaged letter would have made another key of this one."""
-    text = decompress(data_file("CSV", [*GOOD[:41], Row("bin/a.hdf"), *GOOD]))
-    assert b'"bin/a.hdf"' in text
-    files = written(tmp_path, "CSV", [compress(text.replace(b'"bin/a.hdf"', b'""in/a.hdf"'))])
-    assert complaint(files).startswith("data/0.csv.gz, row 42: ")
-
-
 def test_too_little_memory_for_the_second_pass_is_not_blamed_on_the_data(tmp_path: Path) -> None:
     rows = [*(Row(f"{'a' * 200}{number}") for number in range(60_000)), Row("b", size=-1)]
     files = inventory(tmp_path, "CSV", [rows])
     given_up = 0
     for quarters in range(8, 33, 2):
-        with duckdb_of_the_tests() as connection:
-            connection.execute(f"SET memory_limit = '{quarters * 250}KB'")
+        with open_duckdb(quarters * 250_000) as connection:
             try:
                 said = str(files.explain(connection, duckdb.InvalidInputException("negative")))
             except duckdb.OutOfMemoryException:

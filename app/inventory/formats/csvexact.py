@@ -80,7 +80,7 @@ def _text(value: str) -> str:
 
 
 def _key(value: str) -> str:
-    if re.search(r'%(?![0-9A-Fa-f]{2})|"', value):
+    if re.search(r"%(?![0-9A-Fa-f]{2})", value):
         raise Unreadable(f'its key "{_shortened(value)}" is not URL-encoded')
     try:
         return unquote_to_bytes(_text(value).replace("+", " ")).decode()
