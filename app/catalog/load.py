@@ -8,8 +8,8 @@ from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as adbc
 import duckdb
-from duckdb import ColumnExpression
 
+from app.catalog.file import COLUMNS, in_our_words, open_rows, typed
 from app.db.connecting import connect_arrow
 from app.db.duck import open_duckdb
 from app.db.engine import Database
@@ -19,22 +19,6 @@ from app.errors import BadCatalog
 SQL = Queries("app.catalog", "load.sql")
 BATCH_ROWS = 50_000
 MEMORY_LIMIT = 300_000_000
-
-COLUMNS = {
-    "collection_id": "VARCHAR",
-    "granule_id": "VARCHAR",
-    "filename": "VARCHAR",
-    "key_path": "VARCHAR",
-    "orca_archive_location": "VARCHAR",
-    "cumulus_archive_location": "VARCHAR",
-    "etag": "VARCHAR",
-    "size_in_bytes": "BIGINT",
-    "storage_class": "VARCHAR",
-    "ingest_time": "TIMESTAMPTZ",
-    "last_update": "TIMESTAMPTZ",
-    "provider_id": "VARCHAR",
-}
-"""The columns that the file must have, in any order, and what they hold; times with an offset, or in UTC."""
 
 
 async def load_catalog(database: Database, file: Path) -> int:
@@ -52,12 +36,10 @@ def _load(url: str, file: Path) -> int:
         connect_arrow(url) as database,
         database.cursor() as cursor,
     ):
-        rows = _read(memory, file)
-        typed = rows.select(*(ColumnExpression(name).cast(kind).alias(name) for name, kind in COLUMNS.items()))
-        try:
-            cursor.adbc_ingest("catalog_file", typed.to_arrow_reader(BATCH_ROWS), mode="create", temporary=True)
-        except (duckdb.Error, adbc.Error) as error:
-            raise _explain(memory, rows, file) or BadCatalog(f"{file.name} cannot be read: {error}") from error
+        rows = open_rows(memory, file)
+        with in_our_words(file):
+            values = rows.project(", ".join(f"{typed(name, kind)} AS {name}" for name, kind in COLUMNS.items()))
+            cursor.adbc_ingest("catalog_file", values.to_arrow_reader(BATCH_ROWS), mode="create", temporary=True)
         database.commit()  # so far there is the temporary table alone
         cursor.execute(SQL["incomplete"].text)
         if cursor.fetchone() == (True,):
@@ -76,23 +58,6 @@ def _load(url: str, file: Path) -> int:
         return loaded
 
 
-def _read(memory: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
-    """Open the file, every column as it stands. Raises `BadCatalog` when it is no such file or lacks a column."""
-    if not file.is_file():
-        raise BadCatalog(f"There is no file {file}.")
-    try:
-        if file.suffix == ".parquet":
-            rows = memory.read_parquet(str(file))
-        else:
-            rows = memory.read_csv(str(file), header=True, all_varchar=True, delimiter=",", quotechar='"')
-    except duckdb.Error as error:
-        raise BadCatalog(f"{file.name} is neither CSV with a header nor Parquet: {error}") from error
-    missing = [name for name in COLUMNS if name not in rows.columns]
-    if missing:
-        raise BadCatalog(f"{file.name} lacks the columns {', '.join(missing)}; it needs {', '.join(COLUMNS)}.")
-    return rows
-
-
 def _explain(memory: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, file: Path) -> BadCatalog | None:
     """Find the first row with a value that is missing or of the wrong kind."""
     memory.execute("SET threads = 1; SET preserve_insertion_order = true")  # rows are to be counted as they stand
@@ -100,7 +65,7 @@ def _explain(memory: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, f
     for name, kind in COLUMNS.items():
         found = memory.execute(
             f"SELECT number, value FROM (SELECT row_number() OVER () AS number, {name} AS value FROM catalog_rows) "  # noqa: S608  (names of our own)
-            f"WHERE value IS NULL OR try_cast(value AS {kind}) IS NULL ORDER BY number LIMIT 1"
+            f"WHERE {typed('value', kind)} IS NULL ORDER BY number LIMIT 1"
         ).fetchone()
         if found:
             value = "missing" if found[1] is None else f"{found[1]!r}, which is not a {kind}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +73,12 @@ async def test_letters_are_what_they_are_in_the_file(
     assert await held(database) == [as_held(AWKWARD)]
 
 
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "PARQUET"])
 async def test_files_are_loaded_and_then_updated(database: Database, tmp_path: Path, suffix: str) -> None:
     await empty(database)
     path = written(tmp_path, file("a"), file(AWKWARD))
-    if suffix == "parquet":
-        path = tmp_path / "catalog.parquet"
+    if suffix != "csv":
+        path = tmp_path / f"catalog.{suffix}"
         pq.write_table(pa.Table.from_pylist([file("a"), file(AWKWARD)]), path)
     assert await load_catalog(database, path) == 2
     assert await held(database) == sorted([as_held(AWKWARD), as_held("a")])
@@ -98,6 +99,7 @@ async def test_files_are_loaded_and_then_updated(database: Database, tmp_path: P
     ("wrong", "said"),
     [
         ({"size_in_bytes": "five"}, "row 2: size_in_bytes is 'five', which is not a BIGINT. Nothing was loaded."),
+        ({"size_in_bytes": "1.6"}, "row 2: size_in_bytes is '1.6', which is not a BIGINT. Nothing was loaded."),
         ({"size_in_bytes": ""}, "row 2: size_in_bytes is missing. Nothing was loaded."),
         ({"storage_class": ""}, "row 2: storage_class is missing. Nothing was loaded."),
         ({"last_update": ""}, "row 2: last_update is missing. Nothing was loaded."),
@@ -132,9 +134,80 @@ async def test_what_is_no_catalog_is_refused(database: Database, tmp_path: Path)
     columns = tuple(name for name in CATALOG_HEADER if name not in {"etag", "storage_class"})
     with pytest.raises(BadCatalog, match="lacks the columns etag, storage_class"):
         await load_catalog(database, written(tmp_path, file("a"), columns=columns))
-    (tmp_path / "catalog.parquet").write_bytes(b"PAR1, it is not")
-    with pytest.raises(BadCatalog, match="neither CSV with a header nor Parquet"):
-        await load_catalog(database, tmp_path / "catalog.parquet")
+    (tmp_path / "catalog.PARQUET").write_bytes(b"PAR1, it is not")
+    with pytest.raises(BadCatalog, match="PARQUET cannot be read: No magic bytes found at end of file '"):
+        await load_catalog(database, tmp_path / "catalog.PARQUET")
+    (tmp_path / "catalog.csv.gz").write_bytes(b"a,b\n")
+    with pytest.raises(BadCatalog, match="cannot be read: Input is not a GZIP stream"):
+        await load_catalog(database, tmp_path / "catalog.csv.gz")
+
+
+def text_of(*keys: str, before: tuple[str, str] = ("", "")) -> str:
+    """Write a catalog with these keys as they stand, a line each; the header and the lines begin with `before`."""
+    values = {**FILE, "etag": "e"}
+    lines = (",".join(key if name == "key_path" else values[name] for name in CATALOG_HEADER) for key in keys)
+    return "\n".join([before[0] + ",".join(CATALOG_HEADER), *(before[1] + line for line in lines), ""])
+
+
+@pytest.mark.parametrize("before", [0, 30_000])  # DuckDB looks at the first 20,480 lines when it guesses
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("a,b", "Expected Number of Columns: 12 Found: 13"),
+        ("ü", "Invalid unicode (byte sequence mismatch) detected. This file is not utf-8 encoded"),
+        ('"a"b"', "Value with unterminated quote found"),
+        ('"a', "Value with unterminated quote found"),
+    ],
+)
+async def test_a_line_that_cannot_be_read_is_named(
+    database: Database, tmp_path: Path, before: int, key: str, said: str
+) -> None:
+    await empty(database)
+    keys = (f"{number}" for number in range(before))
+    path = tmp_path / "catalog.csv"
+    path.write_text(text_of(*keys, key, "z"), encoding="latin-1")
+    with pytest.raises(BadCatalog) as refused:
+        await load_catalog(database, path)
+    assert str(refused.value) == f"catalog.csv, line {before + 2}: {said}. Nothing was loaded."
+    assert await held(database) == []
+
+
+async def test_too_few_columns_and_another_encoding_are_named_by_their_line(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "catalog.csv"
+    path.write_text(text_of("a") + "MOD09GQ___061,b\n")
+    with pytest.raises(BadCatalog, match=r"^catalog\.csv, line 3: Expected Number of Columns: 12 Found: 2\. Nothing"):
+        await load_catalog(database, path)
+    path.write_text(text_of("a"), encoding="utf-16")
+    with pytest.raises(BadCatalog, match=r"^catalog\.csv, line 1: Invalid unicode .*\. Nothing was loaded\.$"):
+        await load_catalog(database, path)
+    path.write_text(text_of("a\0b"))
+    with pytest.raises(BadCatalog, match=r'cannot be read: invalid byte sequence for encoding "UTF8": 0x00\. Nothing'):
+        await load_catalog(database, path)
+
+
+PLAIN = text_of("a", "#b", '"x\ny"')
+HEADER = ",".join(CATALOG_HEADER)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeff" + PLAIN,
+        PLAIN.replace("\n", "\r\n").replace("x\r\n", "x\n"),
+        "\n\n" + PLAIN.replace("\nM", "\n\nM") + "\n",
+        PLAIN.replace(HEADER, HEADER.replace(",", ", ")),
+        PLAIN.replace(HEADER, HEADER.replace("etag", '"etag"')),
+        text_of("a", "#b", '"x\ny"', before=(",,", '0,"x,y",')),
+    ],
+    ids=["BOM", "CRLF", "blank lines", "padded header", "quoted header", "more columns"],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".CSV.gz"])
+async def test_csv_is_read_as_others_write_it(database: Database, tmp_path: Path, content: str, suffix: str) -> None:
+    await empty(database)
+    path = tmp_path / f"catalog{suffix}"
+    path.write_bytes(gzip.compress(content.encode()) if suffix.endswith(".gz") else content.encode())
+    assert await load_catalog(database, path) == 3
+    assert await held(database) == sorted(as_held(key) for key in ("a", "#b", "x\ny"))
 
 
 async def test_the_planner_knows_of_what_was_loaded(database: Database, tmp_path: Path) -> None:
