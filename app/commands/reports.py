@@ -121,7 +121,8 @@ def changes(
     Exit code 1 says that something is new or, with KIND, that something was listed.
     """
     asked = Compare(job, against, kind and kind.value, change, min_jobs)
-    most = limit or (None if as_json else SHOWN_ROWS)
+    shown = limit or SHOWN_ROWS
+    most = limit if as_json else shown + 1
 
     async def run() -> tuple[dict[str, Any], list[dict[str, Any]], int]:
         """Read page after page; JSON is printed as it comes, and what a table shows is given back."""
@@ -149,9 +150,9 @@ def changes(
         found = any(of_kind["new"] for of_kind in answer["totals"].values())
     else:
         if not as_json:
-            out.print(findings_table(kind, rows, f"{change} {kind.value}", since=True))
-        if listed == most and answer["nextCursor"]:
-            err.print(f"These are the first {listed:,}; there are more: --limit or --json.")
+            out.print(findings_table(kind, rows[:shown], f"{change} {kind.value}", since=True))
+        if len(rows) > shown:
+            err.print(f"These are the first {shown:,}; there are more: --limit or --json.")
         found = listed > 0
     if found:
         raise typer.Exit(FOUND)

@@ -88,6 +88,21 @@ async def test_what_changed(place: Place, jobs: list[int]) -> None:
     assert ran(place, "changes", job, "phantoms", "--min-jobs", "2", "--json")[:2] == (0, "")
 
 
+async def test_a_table_of_changes_says_that_there_are_more(place: Place, jobs: list[int], database: Database) -> None:
+    later = await add_job(database, created=CREATED.replace(year=2025))
+    await add_rows(database, later, "orphans", [Row(f"{number:04}") for number in range(1001)])
+    await publish(database, later)
+    listing = ("changes", str(later), "orphans")
+    for limit, last in ((None, 100), (1, 1), (1000, 1000)):
+        _, table, said = ran(place, *listing, *(("--limit", str(limit)) if limit else ()))
+        assert said == f"These are the first {last:,}; there are more: --limit or --json.\n"
+        assert (f"│ {last - 1:04} " in table, f"│ {last:04} " in table) == (True, False)
+    assert ran(place, *listing, "--limit", "1001")[2] == ""
+    code, lines, said = ran(place, *listing, "--limit", "1", "--json")
+    assert (code, len(lines.splitlines()), said) == (1, 1, "")
+    assert ran(place, "changes", str(jobs[1]), "orphans")[2] == ""
+
+
 @pytest.mark.usefixtures("jobs")
 async def test_nothing_new_ends_with_0(place: Place, database: Database) -> None:
     later = await add_job(database, created=CREATED.replace(year=2025))
