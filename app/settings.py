@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from datetime import timedelta
@@ -149,7 +150,7 @@ class Settings(BaseSettings):
     def prefixes(self) -> tuple[str, ...]:
         """The URL prefixes under which manifests and data files may be read."""
         if self.manifest_prefixes is None:
-            return (self.data_dir.absolute().as_uri() + "/",)
+            return (Path(os.path.abspath(self.data_dir)).as_uri() + "/",)  # noqa: PTH100  (goes up by .., and keeps links)
         return self.manifest_prefixes
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AbstractAsyncContextManager, aclosing
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +13,7 @@ from app.api.job_shapes import JobAnswer, SubmitRequest
 from app.client.service import PAGE, Service
 from app.commands.asking import FOUND, AsJson, Url, service_at
 from app.errors import ReconcileError
+from app.inventory.locations import parse_location, url_of
 from app.jobs.model import EngineChoice, JobStatus
 from app.settings import read_settings
 from app.terminal import bar, err, jobs_table, out, show_progress, totals
@@ -55,7 +55,8 @@ def reconcile(
 
     Exit code 1 says that there are findings.
     """
-    location = manifest if "://" in manifest else Path(manifest).absolute().as_uri()
+    location = url_of(manifest)
+    parse_location(location)  # first: what is wrong with it is no fault of the settings
     asked = SubmitRequest(manifest_url=location, engine=engine, rerun=True, force=force)
 
     async def run() -> JobAnswer:

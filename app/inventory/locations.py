@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
@@ -80,6 +81,13 @@ def parse_location(url: str) -> Location:
     if not location.path.strip("/") or location.path.endswith("/"):
         raise LocationForbidden(f"{url!r} may not be read: it names a folder, not a file.")
     return location
+
+
+def url_of(named: str) -> str:
+    """Give the URL of what a person names, by a URL or by a path from here; in that, `..` goes up as in a shell."""
+    if "://" in named:
+        return named
+    return Path(os.path.abspath(named)).as_uri()  # noqa: PTH100  (a link is what its name says, until it is read)
 
 
 def is_plain(path: str) -> bool:

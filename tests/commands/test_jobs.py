@@ -41,10 +41,10 @@ async def test_jobs_are_listed_newest_inventory_first(place: Place, jobs: list[i
 
 
 def archive(folder: Path, findings: str, **environment: str) -> str:
-    """Generate an archive of which that fraction differs, load its catalog, and give its manifest's path."""
+    """Generate an archive of which that fraction differs, load its catalog, and give its manifest's path, by way of `..`."""
     command("generate", "--files", "1000", "--out", str(folder), "--findings", findings)
     assert command("catalog", "load", str(folder / "catalog.csv"), **environment).returncode == 0
-    return str(folder / "inventory" / "manifest.json")
+    return os.path.relpath(folder / "inventory" / "manifest.json")
 
 
 async def test_reconcile_ends_with_1_where_there_are_findings(place: Place, database: Database, tmp_path: Path) -> None:
@@ -127,6 +127,14 @@ async def test_no_manifest_no_job(place: Place, tmp_path: Path) -> None:
     result = command("reconcile", str(tmp_path / "data" / "none.json"), *place.arguments, **place.environment)
     assert (result.returncode, result.stdout) == (2, "")
     assert "no manifest" in result.stderr
+
+
+@pytest.mark.parametrize("url", ["http://inventory/manifest.json", "S3://inventory/manifest.json"])
+def test_another_kind_of_location_is_no_fault_of_the_settings(url: str) -> None:
+    result = command("reconcile", url)
+    assert (result.returncode, result.stdout) == (2, "")
+    said = f"That location may not be read: '{url}' may not be read: it has to begin with s3:// or file:///.\n"
+    assert result.stderr == said
 
 
 async def test_following_goes_on_when_the_service_is_back(database: Database, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import LocationForbidden, Misconfigured
-from app.inventory.locations import Prefixes, parse_location
+from app.inventory.locations import Prefixes, parse_location, url_of
 
 
 @pytest.mark.parametrize(
@@ -110,3 +110,11 @@ def test_no_url_reaches_beyond_its_prefix(path: str) -> None:
         return
     assert Prefixes(["s3://reports/allowed/"]).admit(location)
     assert ".." not in location.path.split("/")
+
+
+def test_a_path_goes_up_as_in_a_shell_and_its_links_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real" / "inside").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path / "real")
+    assert url_of("../link/./manifest.json") == f"file://{tmp_path}/link/manifest.json"
+    assert url_of("s3://inventory/../manifest.json") == "s3://inventory/../manifest.json"
