@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from app import logs
-from app.errors import Misconfigured
+from app.errors import Misconfigured, ReconcileError
+from app.inventory.locations import url_of
 from app.listening import require_free
 from app.settings import LOOPBACK, read_settings
 from app.terminal import out
@@ -84,33 +84,53 @@ def _stop_signals() -> asyncio.Event:
     return stop
 
 
+def _time(text: str) -> datetime:
+    """Read a date or time of ISO 8601. A bare number might be a day, or seconds since 1970."""
+    try:
+        time = datetime.fromisoformat("a number" if text.isdigit() else text)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(
+            f"{text!r} is no time such as 2024-05-06, 2024-05-06T01:00 (in UTC) or 2024-05-06T01:00+02:00."
+        ) from error
+
+
 @app.command()
 def watch(
     prefix: Annotated[str, typer.Argument(help="Folder or URL (s3://, file:///) to which S3 delivers inventories.")],
     interval: Annotated[float, typer.Option(min=1, help="Seconds from one look to the next.")] = 60,
     since: Annotated[
         datetime | None,
-        typer.Option(help="Take in what was made since then (UTC) rather than what is newer than all that is known."),
+        typer.Option(
+            parser=_time,
+            metavar="TIME",
+            help="Take in what was made since then (ISO 8601, in UTC unless it says otherwise) "
+            "rather than what is newer than all that is known.",
+        ),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,  # noqa: FBT002
 ) -> None:
-    """Submit every new manifest under a folder or bucket, until stopped; `serve` or `work` does the work."""
+    """Submit every new manifest under a folder or bucket, until stopped; `serve` or `work` does the work.
+
+    With `--once`, exit code 2 says that some were refused.
+    """
     from app.arrival.watcher import Watcher  # noqa: PLC0415  (the other commands start quicker without it)
     from app.db.opening import open_database  # noqa: PLC0415  (the same)
 
     settings = read_settings()
-    url = prefix if "://" in prefix else Path(prefix).absolute().as_uri()
-    start = since.replace(tzinfo=UTC) if since else None
+    url = url_of(prefix)
 
     async def run() -> None:
         stop = _stop_signals()
         async with open_database(settings) as database:
-            watcher = Watcher(database, settings, url, since=start, interval=interval)
+            watcher = Watcher(database, settings, url, since=since, interval=interval)
             if not once:
                 await watcher.run(stop)
                 return
             found = await watcher.once(stop)
         out.print(f"{found.submitted} submitted, {found.refused} refused, {found.waiting} without their checksum yet.")
+        if found.refused:
+            raise ReconcileError("Not every manifest could be taken; the log says which ones, and why.")
 
     logs.configure()
     asyncio.run(run())
