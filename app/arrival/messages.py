@@ -1,8 +1,9 @@
 """What a message on the queue says: which manifests have been written.
 
 Understood are S3's event notifications
-(https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html), the same inside a
-notification of SNS, and the bodies with which ORCA's own queue names a manifest.
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html), its events of EventBridge
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html), either inside a notification of SNS, and the
+bodies with which ORCA's own queue names a manifest.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ class _S3Event(BaseModel):
     Records: tuple[_Record, ...]
 
 
+class _FromEventBridge(BaseModel):
+    detail: _Entity
+
+
 class _FromSns(BaseModel):
     Type: Literal["Notification"]
     Message: str
@@ -69,15 +74,22 @@ def manifests_in(body: str) -> tuple[str, ...]:
         return ()
     if "Records" in parsed:
         records = _read(_S3Event, parsed).Records
-        named = [_manifest(each.s3.bucket.name, each.s3.object.key) for each in records if _tells_of_writing(each)]
+        written = [each.s3 for each in records if _tells_of_writing(each)]
+        named = [_manifest(each.bucket.name, _decoded(each.object.key)) for each in written]
         return tuple(dict.fromkeys(url for url in named if url is not None))
+    if parsed.get("source") == "aws.s3":
+        if parsed.get("detail-type") != "Object Created":
+            return ()
+        created = _read(_FromEventBridge, parsed).detail
+        url = _manifest(created.bucket.name, created.object.key)
+        return () if url is None else (url,)
     if "manifestKey" in parsed:
         orca = _read(_FromOrca, parsed)
-        url = _manifest(orca.reportBucketName, orca.manifestKey)
+        url = _manifest(orca.reportBucketName, _decoded(orca.manifestKey))
         if url is None:
             raise BadMessage(f"manifestKey is {orca.manifestKey}, which is no {MANIFEST}.")
         return (url,)
-    raise BadMessage("The message is neither an event of S3, nor one from SNS, nor a body of ORCA's.")
+    raise BadMessage("The message is neither an event of S3, directly, from SNS or EventBridge, nor a body of ORCA's.")
 
 
 def _json(text: str) -> dict[str, object]:
@@ -107,15 +119,18 @@ def _tells_of_writing(record: _Record) -> bool:
     return record.eventName.removeprefix("s3:").startswith("ObjectCreated:")
 
 
-def _manifest(bucket: str, key: str) -> str | None:
-    """Give the URL of the manifest that an object is or stands for.
+def _decoded(key: str) -> str:
+    """Decode a key as S3's notifications write it, URL-encoded with `+` for a space; EventBridge has it as it is.
 
-    Keys are URL-encoded, with `+` for a space. ORCA hands them on as S3 has written them
-    (`post_to_queue_and_trigger_step_function`).
+    ORCA hands keys on as S3 has written them (`post_to_queue_and_trigger_step_function`).
     """
     try:
-        plain = unquote_plus(key, errors="strict")
+        return unquote_plus(key, errors="strict")
     except UnicodeDecodeError as error:
         raise BadMessage(f"The key {key} is not UTF-8 once it is decoded.") from error
-    folder, slash, name = plain.rpartition("/")
+
+
+def _manifest(bucket: str, key: str) -> str | None:
+    """Give the URL of the manifest that an object is or stands for."""
+    folder, slash, name = key.rpartition("/")
     return s3_url(bucket, f"{folder}{slash}{MANIFEST}") if name in {MANIFEST, CHECKSUM} else None

@@ -1,4 +1,4 @@
-"""Bodies of messages, as S3, SNS and ORCA send them."""
+"""Bodies of messages, as S3, EventBridge, SNS and ORCA send them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,30 @@ def event(bucket: str, *keys: str, name: str = "ObjectCreated:Put", encode: bool
         for key in keys
     ]
     return json.dumps({"Records": records})
+
+
+def from_event_bridge(bucket: str, key: str, kind: str = "Object Created") -> str:
+    """Write the body of an event of EventBridge, whose keys are as they are."""
+    return json.dumps(
+        {
+            "version": "0",
+            "id": "17793124-05d4-b198-2fde-7ededc63b103",
+            "detail-type": kind,
+            "source": "aws.s3",
+            "account": "111122223333",
+            "time": "2024-05-07T03:00:00Z",
+            "region": "us-west-2",
+            "resources": [f"arn:aws:s3:::{bucket}"],
+            "detail": {
+                "version": "0",
+                "bucket": {"name": bucket},
+                "object": {"key": key, "size": 5, "etag": "b1946ac92492d2347c6235b4d2611184", "sequencer": "00"},
+                "request-id": "N4N7GDK58NMKJ12R",
+                "requester": "123456789012",
+                "reason": "PutObject",
+            },
+        }
+    )
 
 
 def from_sns(message: str) -> str:

@@ -16,7 +16,7 @@ from app.arrival.queue import Queue, QueueUnavailable
 from app.db.engine import Database
 from app.errors import Misconfigured, StorageUnavailable
 from app.settings import Settings
-from tests.arrival.bodies import TEST_EVENT, event, from_orca, from_sns
+from tests.arrival.bodies import TEST_EVENT, event, from_event_bridge, from_orca, from_sns
 from tests.arrival.inventories import Bucket, day, taken_in
 from tests.arrival.sqs import MadeQueue, Sqs
 from tests.support.traces import WAITING
@@ -64,10 +64,11 @@ async def test_the_same_manifest_is_one_job_however_it_is_announced(
         event(bucket.name, key),
         event(bucket.name, key.replace(".json", ".checksum")),
         from_orca(bucket.name, key),
+        from_event_bridge(bucket.name, key.replace(".json", ".checksum")),
     ]
     queue.send(*bodies, *bodies)
     async with consuming(database, s3_settings, queue) as (consumer, ours):
-        await deal(consumer, ours, 6)
+        await deal(consumer, ours, 2 * len(bodies))
     assert len(await taken_in(database)) == 1
     assert queue.count() == 0
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.arrival.messages import BadMessage, manifests_in
 from app.inventory.locations import parse_location
-from tests.arrival.bodies import TEST_EVENT, event, from_orca, from_sns
+from tests.arrival.bodies import TEST_EVENT, event, from_event_bridge, from_orca, from_sns
 
 KEY = "reports/orca-archive/daily/2024-05-07T01-00Z/manifest.json"
 URL = f"s3://inventory/{KEY}"
@@ -55,6 +55,17 @@ def test_sns_wraps_the_same() -> None:
     assert manifests_in(from_sns(event("inventory", KEY))) == (URL,)
 
 
+def test_event_bridge_names_a_manifest_by_its_key_as_it_is() -> None:
+    strange = "reports/a b+%20ü/"
+    for name in ("manifest.json", "manifest.checksum"):
+        body = from_event_bridge("inventory", strange + name)
+        (url,) = manifests_in(body)
+        assert parse_location(url).path == f"{strange}manifest.json"
+        assert manifests_in(from_sns(body)) == (url,)
+    assert manifests_in(from_event_bridge("inventory", "reports/data/1.csv.gz")) == ()
+    assert manifests_in(from_event_bridge("inventory", KEY, kind="Object Deleted")) == ()
+
+
 def test_orca_hands_on_what_s3_has_encoded() -> None:
     assert manifests_in(from_orca("inventory", KEY)) == (URL,)
     assert manifests_in(from_orca("inventory", "a+b%2Bc/manifest.json")) == ("s3://inventory/a b+c/manifest.json",)
@@ -79,6 +90,7 @@ BAD = [
     (json.dumps({"Type": "SubscriptionConfirmation", "Message": "You have chosen to subscribe"}), "Type"),
     (from_orca("inventory", "a/data/1.csv.gz"), r"which is no manifest\.json"),
     (json.dumps({"manifestKey": KEY}), "reportBucketName"),
+    (json.dumps({"source": "aws.s3", "detail-type": "Object Created"}), "In the message, detail: "),
 ]
 
 
@@ -88,7 +100,20 @@ def test_what_can_never_work_says_why(body: str, why: str) -> None:
         manifests_in(body)
 
 
-NAMES = ["Records", "s3", "bucket", "name", "object", "key", "Type", "Message", "manifestKey", "eventName"]
+NAMES = [
+    "Records",
+    "s3",
+    "bucket",
+    "name",
+    "object",
+    "key",
+    "Type",
+    "Message",
+    "manifestKey",
+    "eventName",
+    "source",
+    "detail",
+]
 SHAPES = st.recursive(
     st.none() | st.text() | st.integers(),
     lambda inner: st.dictionaries(st.sampled_from(NAMES), inner) | st.lists(inner),
