@@ -47,6 +47,7 @@ class RemoteService:
     @asynccontextmanager
     async def at(cls, url: str, token: str | None) -> AsyncIterator[RemoteService]:
         """Connect to the service at `url` as often as there is need. Raises `Misconfigured`, `ServiceUnreachable`."""
+        token = token and token.strip()  # of the line of a file that it came from
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             client = httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S)
@@ -59,6 +60,8 @@ class RemoteService:
         async with client:
             try:
                 yield cls(client)
+            except httpx.LocalProtocolError as error:  # whose text has the token in it
+                raise Misconfigured(f"{TOKEN} cannot be sent: it has a line break or another sign in it.") from error
             except httpx.RequestError as error:
                 raise _unreachable(client, error) from error
 
@@ -69,7 +72,12 @@ class RemoteService:
 
     async def follow(self, job_id: int) -> AsyncGenerator[JobAnswer, None]:
         """Follow the job's events, over again where the connection is lost or there are too many listeners."""
-        job = await self._job(job_id)
+        try:
+            job = await self._job(job_id)
+        except ServiceRefused as error:
+            raise ServiceRefused(
+                f"Job {job_id} is queued, but following it, which needs the scope read, was refused: {error}"
+            ) from error
         yield job
         while not has_ended(job):
             with suppress(httpx.TransportError, SSEError):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.db.engine import Database
+from tests.arrival.inventories import day, deliver
 from tests.support.postgres import Server
 from tests.support.service import command, serving
 
@@ -89,9 +90,28 @@ async def test_tokens(database: Database, tmp_path: Path) -> None:
         url = str(client.base_url)
         assert "set RECONCILE_TOKEN" in refused("jobs", "--url", url)
         assert "does not know the token" in refused("jobs", "--url", url, RECONCILE_TOKEN="wrong")  # noqa: S106
-        assert command("jobs", "--url", url, RECONCILE_TOKEN=token).returncode == 0
+        assert command("jobs", "--url", url, RECONCILE_TOKEN=f" {token}\n").returncode == 0
+        cut = refused("jobs", "--url", url, RECONCILE_TOKEN=f"{token[:9]}\n{token[9:]}")
+        assert "RECONCILE_TOKEN cannot be sent" in cut
+        assert token[:9] not in cut
         assert "may not write" in refused("reconcile", "s3://a/manifest.json", "--url", url, RECONCILE_TOKEN=token)
     assert command("jobs", **environment).returncode == 0
+
+
+async def test_who_may_not_follow_a_job_hears_its_id(database: Database, tmp_path: Path) -> None:
+    made = command("token", "new", "--name", "writer", "--scope", "write").stdout
+    token, entry = (line.partition(": ")[2] for line in made.splitlines())
+    environment = {
+        "RECONCILE_DATABASE_URL": database.url,
+        "RECONCILE_DATA_DIR": str(tmp_path),
+        "RECONCILE_API_TOKENS": f"[{entry}]",
+    }
+    manifest = deliver(tmp_path, day(1))
+    with serving(tmp_path / "log", **environment) as (client, _):
+        asked = ("reconcile", manifest, "--url", str(client.base_url))
+        said = refused(*asked, RECONCILE_TOKEN=token)
+        assert "Job 1 is queued, but following it, which needs the scope read, was refused: " in said
+        assert command(*asked, "--no-follow", RECONCILE_TOKEN=token).returncode == 0
 
 
 async def test_a_database_that_is_not_there_or_not_migrated(server: Server) -> None:
