@@ -12,7 +12,6 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.exceptions import BaseError
 
 from app.arrival.destination import (
     CHECKSUM,
@@ -27,8 +26,7 @@ from app.arrival.destination import (
     s3_url,
     time_of,
 )
-from app.errors import StorageUnavailable
-from app.inventory.s3 import S3Source
+from app.inventory.s3 import S3Source, in_our_words
 
 if TYPE_CHECKING:  # obstore has this in its stubs alone
     from obstore import ObjectMeta
@@ -77,14 +75,11 @@ class BucketDestination(S3Source):
                     return
 
     async def _listed(self, start: str | None) -> AsyncGenerator[ObjectMeta, None]:
-        try:
+        with in_our_words(f"s3://{self._bucket}/{self._folder}"):
             pages = obstore.list(self._store, self._folder or None, offset=start, chunk_size=KEYS_AT_A_TIME)
             async for page in pages:
                 for found in page:
                     yield found
-        except (BaseError, FileNotFoundError) as error:
-            reason = str(error).partition("\n")[0].rstrip(".")
-            raise StorageUnavailable(f"The store did not list s3://{self._bucket}/{self._folder}: {reason}.") from error
 
 
 class _Jumps:

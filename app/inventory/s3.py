@@ -1,12 +1,13 @@
 """Objects of S3, and of stores that speak its language, read through obstore.
 
-Region, endpoint and credentials come from the usual `AWS_*` variables, or from the role of the container or instance;
-with `AWS_SKIP_SIGNATURE=true` public buckets are read without any.
+Region, endpoint and credentials come from the usual `AWS_*` variables, or from the role of the container or instance,
+and not from profiles and the files of those; with `AWS_SKIP_SIGNATURE=true` public buckets are read without any.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -32,6 +33,10 @@ RETRY: RetryConfig = {
 CONNECT_SECONDS = 5
 REQUEST_SECONDS = 60  # for a request with its body, of which at most a few MiB are asked at a time
 
+# Where there are no credentials, a role's are asked for at the machine's own http://169.254.169.254.
+_ASKED_FOR_A_ROLE = re.compile(r"performing \w+ http://[^/]+/latest/(api/token|meta-data)")
+_REFUSED = re.compile(r"status code: 40[13]\b")
+_MISSED = re.compile(r"status code: 404\b")
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
 
 
@@ -45,13 +50,13 @@ class S3Source:
         }
         if any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS):
             client["allow_http"] = True  # an operator who names such an endpoint wants it used
-        with _in_our_words(f"bucket {bucket}"):
+        with in_our_words(f"bucket {bucket}"):
             self._store = S3Store(bucket, client_options=client, retry_config=RETRY)
 
     async def size_of(self, location: Location) -> int | None:
         """Ask how many bytes an object has; `None` when there is none. Raises `StorageUnavailable`."""
         try:
-            with _in_our_words(str(location)):
+            with in_our_words(str(location)):
                 return (await obstore.head_async(self._store, location.path))["size"]
         except FileNotFoundError:
             return None
@@ -61,20 +66,27 @@ class S3Source:
 
         Raises `FileNotFoundError` when the object is gone, `StorageUnavailable` when the store does not give it.
         """
-        with _in_our_words(str(location)):
+        with in_our_words(str(location)):
             answer = await obstore.get_async(self._store, location.path, options={"range": (start, end)})
             return bytes(await answer.bytes_async())
 
 
 @contextmanager
-def _in_our_words(what: str) -> Iterator[None]:
-    """Say what the store answered in a sentence, where obstore would fill a page."""
+def in_our_words(what: str) -> Iterator[None]:
+    """Say what the store answered in a sentence, where obstore would fill a page. Raises `StorageUnavailable`.
+
+    An object that is not there is obstore's `FileNotFoundError`, which goes on; a bucket is only missed by a list.
+    """
     try:
         yield
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise StorageUnavailable(
-            f"The store refused access to {what}: check the credentials, and what they may read."
-        ) from error
     except BaseError as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise StorageUnavailable(f"The store did not give {what}: {reason}.") from error
+        answer = str(error).partition("\n")[0].partition("<")[0].rstrip(" :.")  # and not the XML that came with it
+        if _ASKED_FOR_A_ROLE.search(answer):
+            answer = "no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role"
+        elif isinstance(error, PermissionDeniedError | UnauthenticatedError) or _REFUSED.search(answer):
+            raise StorageUnavailable(
+                f"The store refused access to {what}: check the credentials, and what they may read."
+            ) from error
+        elif _MISSED.search(answer):
+            answer = "there is no such bucket"
+        raise StorageUnavailable(f"The store did not give {what}: {answer}.") from error

@@ -75,9 +75,9 @@ async def test_a_store_that_is_away_for_a_while_is_asked_again(
     monkeypatch.setitem(s3_module.RETRY, "max_retries", 1)
     watcher = Watcher(database, s3_settings, f"s3://{bucket.name}/reports/")
     await bucket.deliver(day(1))
-    for status, times in ((503, 2), (403, 1)):
+    for status, times, said in ((503, 2, "did not give"), (403, 1, "refused access to")):
         store.answer(status, times, lambda line: "list-type=2" in line)
-        with pytest.raises(StorageUnavailable, match=f"did not list s3://{bucket.name}/reports"):
+        with pytest.raises(StorageUnavailable, match=f"{said} s3://{bucket.name}/reports"):
             await watcher.once()
     assert await watcher.once() == Round(submitted=1)
 
@@ -97,8 +97,28 @@ async def test_a_manifest_that_cannot_be_read_holds_up_the_others_only_for_a_whi
     assert await watcher.once() == Round(submitted=1)
 
 
-async def test_a_bucket_that_is_not_there_is_said_to_be_away(
-    database: Database, s3_settings: Settings, bucket: Bucket
+async def test_a_bucket_that_is_not_there_and_a_wrong_secret_are_said_so(
+    database: Database, s3_settings: Settings, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(StorageUnavailable, match="did not list"):
-        await Watcher(database, s3_settings, f"s3://{bucket.name}").once()
+    watched = f"s3://{bucket.name}/"
+    with pytest.raises(StorageUnavailable) as missing:
+        await Watcher(database, s3_settings, watched).once()
+    assert str(missing.value) == f"The store did not give {watched}: there is no such bucket."
+    await bucket.deliver(day(1))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-somebody-else")
+    with pytest.raises(StorageUnavailable) as refused:
+        await Watcher(database, s3_settings, watched).once()
+    said = f"The store refused access to {watched}: check the credentials, and what they may read."
+    assert str(refused.value) == said
+
+
+async def test_without_credentials_there_is_said_what_to_set(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")  # else http://169.254.169.254
+    monkeypatch.setitem(s3_module.RETRY, "max_retries", 0)
+    allowed = settings.model_copy(update={"manifest_prefixes": ("s3://inventory/",)})
+    with pytest.raises(StorageUnavailable) as refused:
+        await Watcher(database, allowed, "s3://inventory/").once()
+    said = "no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role"
+    assert str(refused.value) == f"The store did not give s3://inventory/: {said}."
