@@ -18,13 +18,13 @@ EMPTY = """
 GRANULE = """
     INSERT INTO orca.granules (provider_id, collection_id, cumulus_granule_id, execution_id, ingest_time,
                                cumulus_create_time, last_update)
-    VALUES ('provider', :collection, :granule, '', :time, :time, :time)
+    VALUES ('provider', :collection, :granule, '', '2001-01-01Z', '2002-01-01Z', :time)
     ON CONFLICT (collection_id, cumulus_granule_id) DO UPDATE SET last_update = :time
 """
 FILE = """
     INSERT INTO orca.files (granule_id, name, orca_archive_location, cumulus_archive_location, key_path, ingest_time, etag,
                             version, size_in_bytes, storage_class_id)
-    SELECT granules.id, :key, :bucket, 'cumulus of ' || :bucket, :key, :time, :etag, '', :size, class.id
+    SELECT granules.id, 'name of ' || :key, :bucket, 'cumulus of ' || :bucket, :key, '2003-01-01Z', :etag, '', :size, class.id
     FROM orca.granules, orca.storage_class AS class
     WHERE collection_id = :collection AND cumulus_granule_id = :granule AND class.value = :storage_class
 """
