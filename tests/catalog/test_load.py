@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -48,20 +47,21 @@ def written(folder: Path, *rows: dict[str, str], columns: tuple[str, ...] = CATA
     return path
 
 
-async def held(database: Database) -> list[tuple[Any, ...]]:
+async def held(database: Database) -> list[dict[str, str]]:
+    """Read the catalog back as rows of a file."""
+    utc = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
     async with database.reading() as connection:
         rows = await connection.execute(
-            text(
-                "SELECT key_path, size_in_bytes, collection_id, cumulus_granule_id, provider_id, value, last_update::date::text "
-                "FROM orca.files JOIN orca.granules ON granules.id = granule_id "
-                "JOIN orca.storage_class AS class ON class.id = storage_class_id ORDER BY key_path"
-            )
+            text(f"""
+                SELECT collection_id, cumulus_granule_id AS granule_id, files.name AS filename, key_path,
+                       orca_archive_location, cumulus_archive_location, etag, size_in_bytes::text AS size_in_bytes,
+                       class.value AS storage_class, {utc.format("files.ingest_time")} AS ingest_time,
+                       {utc.format("last_update")} AS last_update, provider_id
+                FROM orca.files JOIN orca.granules ON granules.id = granule_id
+                JOIN orca.storage_class AS class ON class.id = storage_class_id ORDER BY key_path COLLATE "C"
+            """)
         )
-        return [tuple(row) for row in rows]
-
-
-def as_held(key: str, size: int = 5, storage_class: str = "GLACIER", day: str = "2024-01-02") -> tuple[Any, ...]:
-    return key, size, "MOD09GQ___061", "MOD09GQ.A2017025", "podaac", storage_class, day
+        return [dict(row) for row in rows.mappings()]
 
 
 async def test_letters_are_what_they_are_in_the_file(
@@ -81,18 +81,32 @@ async def test_files_are_loaded_and_then_updated(database: Database, tmp_path: P
         path = tmp_path / f"catalog.{suffix}"
         pq.write_table(pa.Table.from_pylist([file("a"), file(AWKWARD)]), path)
     assert await load_catalog(database, path) == 2
-    assert await held(database) == sorted([as_held(AWKWARD), as_held("a")])
+    assert await held(database) == [file(AWKWARD), file("a")]
 
-    later = file("a", size_in_bytes="6", storage_class="DEEP_ARCHIVE", last_update="2024-01-03T00:00:00Z")
+    later = {
+        "collection_id": "MOD14___006",
+        "granule_id": "MOD14.A2017026",
+        "filename": "b.hdf",
+        "key_path": "a",
+        "orca_archive_location": "orca-archive",
+        "cumulus_archive_location": "cumulus-public",
+        "etag": '"0cc175b9c0f1b6a831c399e269772661"',
+        "size_in_bytes": "6",
+        "storage_class": "DEEP_ARCHIVE",
+        "ingest_time": "2024-01-03T00:00:00Z",
+        "last_update": "2024-01-04T00:00:00Z",
+        "provider_id": "lpdaac",
+    }
     assert await load_catalog(database, written(tmp_path, later, file("b"))) == 2
-    assert await held(database) == sorted(
-        # The granule is all of theirs, and was updated when the last of its files was.
-        [
-            as_held(AWKWARD, day="2024-01-03"),
-            as_held("a", 6, "DEEP_ARCHIVE", day="2024-01-03"),
-            as_held("b", day="2024-01-03"),
-        ]
-    )
+    assert await held(database) == [file(AWKWARD), later, file("b")]
+
+
+async def test_a_granule_was_updated_when_the_last_of_its_files_was(database: Database, tmp_path: Path) -> None:
+    await empty(database)
+    for loaded, latest in ({"a": 2, "b": 4}, 4), ({"a": 3}, 4), ({"a": 5}, 5):
+        rows = [file(key, last_update=f"2024-01-0{day}T00:00:00Z") for key, day in loaded.items()]
+        await load_catalog(database, written(tmp_path, *rows))
+        assert {row["last_update"] for row in await held(database)} == {f"2024-01-0{latest}T00:00:00Z"}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +139,7 @@ async def test_a_key_of_a_cumulus_bucket_is_in_one_archive_location(database: Da
     await load_catalog(database, written(tmp_path, file("a")))
     with pytest.raises(BadCatalog, match="'a' of cumulus-protected would be in orca-archive and in worm, "):
         await load_catalog(database, written(tmp_path, file("b"), file("a", orca_archive_location="worm")))
-    assert await held(database) == [as_held("a")]
+    assert await held(database) == [file("a")]
 
 
 async def test_what_is_no_catalog_is_refused(database: Database, tmp_path: Path) -> None:
