@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from app.db.engine import Database
-from app.jobs.model import EngineChoice
+from app.jobs.model import EngineChoice, Totals
 from app.settings import Settings
-from tests.oracle import reconcile
-from tests.strategies import Archive, archives
-from tests.support.archive import empty, insert_catalog, published
+from tests.oracle import ListedObject, reconcile
+from tests.strategies import EPOCH, Archive, archives
+from tests.support.archive import catalog_file, empty, insert_catalog, published
 from tests.support.little_memory import IN_LITTLE_MEMORY, chosen
 from tests.support.manifests import run
 from tests.support.reports import ReportFormat, write_report
@@ -35,6 +35,18 @@ async def test_an_engine_agrees_with_the_oracle(
     grace_hours: int,
 ) -> None:
     await agrees(database, chosen(engine, monkeypatch), archive, file_format, Settings(grace_hours=grace_hours))
+
+
+@pytest.mark.parametrize("engine", ["postgres", "duckdb", IN_LITTLE_MEMORY])
+@pytest.mark.parametrize("file_format", FORMATS)
+async def test_a_deleted_file_is_a_phantom_where_nothing_but_keys_is_compared(
+    database: Database, monkeypatch: pytest.MonkeyPatch, engine: str, file_format: ReportFormat
+) -> None:
+    marker = ListedObject(
+        key="deleted", etag=None, size=None, storage_class=None, last_modified=EPOCH, is_delete_marker=True
+    )
+    archive = Archive((catalog_file("deleted"),), (marker,), ("Bucket", "Key", "IsLatest", "IsDeleteMarker"))
+    await agrees(database, chosen(engine, monkeypatch), archive, file_format, Settings())
 
 
 @pytest.mark.spark
@@ -72,6 +84,8 @@ async def agrees(
     )
     assert await published(database, job.id) == expected
     assert job.compared_fields == list(archive.compared)
-    assert job.report_totals
-    assert job.report_totals.phantom == len(expected.phantoms)
+    assert job.report_totals == Totals(len(expected.phantoms), len(expected.orphans), len(expected.mismatches))
+    assert job.pending_totals == Totals(
+        len(expected.pending_phantoms), len(expected.pending_orphans), len(expected.pending_mismatches)
+    )
     assert job.inventory_objects == sum(row.is_latest and not row.is_delete_marker for row in archive.listed)

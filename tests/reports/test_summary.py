@@ -11,6 +11,7 @@ from sqlalchemy import text
 from app.compare.summary import MOST_PREFIXES
 from app.db.engine import Database
 from app.errors import NoSuchJob, ReportNotReady
+from app.reports.findings import KINDS
 from app.reports.summary import Summary, Tallies, Tally, read_summary
 from tests.reports.published import BEFORE, CREATED, Row, add_job, add_rows, publish
 
@@ -63,6 +64,21 @@ async def test_it_adds_up_all_three_reports(database: Database) -> None:
     deeper = [(await summary(database, job_id, depth)).parts["prefix"] for depth in (2, 3)]
     assert set(deeper[0]) == {"a/", "a/b/", "a/c/", "", "x/"}
     assert set(deeper[1]) == {"a/", "a/b/", "a/b/c/", "a/c/", "", "x/"}
+
+
+async def test_pending_is_what_either_time_makes_so_from_the_very_moment_on(database: Database) -> None:
+    job_id = await add_job(database)
+    before = CREATED - timedelta(microseconds=1)
+    rows = [
+        Row("catalog", catalog_time=CREATED, s3_time=before),
+        Row("neither", catalog_time=before, s3_time=before),
+        Row("s3", catalog_time=before, s3_time=CREATED),
+    ]
+    for kind in KINDS:
+        await add_rows(database, job_id, kind, rows)
+    await publish(database, job_id)
+    total = (await summary(database, job_id)).total
+    assert (total.phantom.pending, total.orphan.pending, total.mismatch.pending) == (1, 1, 2)
 
 
 async def test_days_are_written_alike_whatever_the_database_s_way_with_dates(database: Database) -> None:
