@@ -187,6 +187,25 @@ async def test_a_queued_job_is_cancelled_at_once(database: Database, settings: S
         await cancel(database, job.id)
 
 
+async def test_what_ended_a_job_before_is_not_said_of_it_once_it_is_asked_for_again(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    url = write(tmp_path, [row("a")])
+    data_file = tmp_path / "1715043600000" / "part-0.csv.gz"
+    whole = data_file.read_bytes()
+    truncate(data_file)
+    job = await run(database, settings, url)
+    assert job.error_message is not None
+    data_file.write_bytes(whole)
+    again, _ = await submit(database, settings, manifest_url=url, rerun=True)
+    assert again.error_message is None
+    await cancel(database, job.id)
+    assert (await request_reconcile(database, settings, job.id)).error_message is None
+    assert await Runner(database, settings).work_once()
+    done = await look(database, job)
+    assert (done.status, done.error_message) == ("success", None)
+
+
 async def test_what_is_asked_of_a_job_that_is_being_cancelled_is_refused(
     database: Database, settings: Settings, tmp_path: Path
 ) -> None:
