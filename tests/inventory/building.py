@@ -47,7 +47,7 @@ class Row:
     e_tag: str | None = "d8e8fca2dc0f896fd7cb4cb0031ba249"
     storage_class: str | None = "GLACIER"
     version_id: str | None = "null"
-    bucket: str = BUCKET
+    bucket: str | None = BUCKET
 
 
 NAMES = {

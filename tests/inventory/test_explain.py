@@ -42,6 +42,7 @@ FIXED = random.Random(20260301)
         (Row("a", bucket="other", is_latest=False), 'it belongs to bucket "other", not to "orca-archive"'),
         (Row(""), "it has no key"),
         (Row("nul\0inside"), "it holds a NUL character, which the database cannot store"),
+        (Row("a", e_tag="d8e8\0fca"), "it holds a NUL character, which the database cannot store"),
         (Row("a", storage_class="GLA\0CIER"), "it holds a NUL character, which the database cannot store"),
         (Row("k" * 1025), "its key has 1025 bytes, and S3 allows 1024"),
         (Row("ü" * 513), "its key has 1026 bytes, and S3 allows 1024"),

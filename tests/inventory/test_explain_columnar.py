@@ -21,6 +21,7 @@ from tests.inventory.building import (
     arrow,
     data_file,
     duckdb_of_the_tests,
+    inventory,
     orc_bytes,
     parquet_bytes,
     written,
@@ -157,6 +158,12 @@ def test_a_column_of_the_wrong_type_is_named(tmp_path: Path, file_format: FileFo
     found = complaint(written(tmp_path, file_format, [data_file(file_format, GOOD), content]))
     assert found.startswith(f"data/1.{EXTENSIONS[file_format]}: column {name} holds ")
     assert found.endswith(f", and must hold {expected}.")
+
+
+@pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
+def test_a_row_of_no_bucket_is_of_another_one(tmp_path: Path, file_format: FileFormat) -> None:
+    found = complaint(inventory(tmp_path, file_format, [[*GOOD, Row("a", bucket=None)]]))
+    assert found == f'data/0.{EXTENSIONS[file_format]}, row 101: it belongs to bucket "", not to "orca-archive".'
 
 
 @pytest.mark.parametrize("file_format", ["ORC", "Parquet"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from app.db.duck import open_duckdb
 from app.inventory.columns import FileFormat
 from tests.inventory.building import (
     ALL,
@@ -126,6 +127,18 @@ def rows_for(drift: Mapping[str, pa.DataType]) -> list[Row]:
 def test_types_may_drift(tmp_path: Path, file_format: FileFormat, drift: str) -> None:
     rows = rows_for(DRIFT[drift])
     assert answers(written(tmp_path, file_format, [drifted(file_format, rows, DRIFT[drift])])) == expected(rows)
+
+
+@pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
+@pytest.mark.parametrize("drift", ["no zone", "no zone, microseconds", "no zone, nanoseconds"])
+def test_a_time_without_a_zone_is_utc_and_not_of_the_session_s_zone(
+    tmp_path: Path, file_format: FileFormat, drift: str
+) -> None:
+    files = written(tmp_path, file_format, [drifted(file_format, [Row("a")], DRIFT[drift])])
+    with open_duckdb(256 << 20) as connection:
+        connection.execute("SET TimeZone = 'America/New_York'")
+        instants = files.latest(connection).select("last_update").to_arrow_table()["last_update"]
+    assert instants.cast(pa.timestamp("us", tz="UTC")).to_pylist() == [Row("a").last_modified_date]
 
 
 @pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
