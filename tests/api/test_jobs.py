@@ -215,6 +215,14 @@ async def test_jobs_are_filtered(client: httpx.AsyncClient, database: Database) 
     assert await ids(unknown="ignored") == [two, one]
 
 
+async def test_a_cursor_of_jobs_is_good_for_its_own_filters_only(client: httpx.AsyncClient, database: Database) -> None:
+    for _ in range(2):
+        await add_job(database)
+    cursor = (await client.get("/jobs?limit=1")).json()["nextCursor"]
+    for narrower in ("status=success", "orcaArchiveLocation=orca-archive"):
+        problem_of(await client.get(f"/jobs?{narrower}&cursor={cursor}"), 400, "invalid-cursor")
+
+
 BAD_LISTINGS = {
     "limit=0": 422,
     "limit=5000": 422,

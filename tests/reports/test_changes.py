@@ -209,18 +209,20 @@ async def test_what_cannot_be_compared_is_said(database: Database) -> None:
 
 async def test_a_cursor_is_good_for_its_own_changes_only(database: Database) -> None:
     keys = frozenset({("a",), ("b",), ("c",)})
-    _, job, later = await publish_all(database, ORPHANS, [keys, keys, keys])
-    first = await read_changes(database, later, grace=NO_GRACE, wanted=Wanted(ORPHANS, "persisting", limit=1))
+    earlier, job, later = await publish_all(database, ORPHANS, [keys, keys, keys])
+    asked = Wanted(ORPHANS, "persisting", limit=1)
+    first = await read_changes(database, later, grace=NO_GRACE, against=earlier, wanted=asked)
     assert first.page is not None
     cursor = first.page.next_cursor
-    for job_id, wanted in (
-        (job, Wanted(ORPHANS, "persisting", cursor=cursor)),
-        (later, Wanted(ORPHANS, "new", cursor=cursor)),
-        (later, Wanted(ORPHANS, "persisting", min_jobs=2, cursor=cursor)),
-        (later, Wanted(PHANTOMS, "persisting", cursor=cursor)),
+    for job_id, against, wanted in (
+        (job, earlier, Wanted(ORPHANS, "persisting", cursor=cursor)),
+        (later, job, Wanted(ORPHANS, "persisting", cursor=cursor)),
+        (later, earlier, Wanted(ORPHANS, "new", cursor=cursor)),
+        (later, earlier, Wanted(ORPHANS, "persisting", min_jobs=2, cursor=cursor)),
+        (later, earlier, Wanted(PHANTOMS, "persisting", cursor=cursor)),
     ):
         with pytest.raises(BadCursor):
-            await read_changes(database, job_id, grace=NO_GRACE, wanted=wanted)
+            await read_changes(database, job_id, grace=NO_GRACE, against=against, wanted=wanted)
 
 
 async def test_orcas_application_login_may_ask(server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
@@ -282,9 +283,10 @@ async def test_a_cursor_is_good_for_its_own_report_only(database: Database, read
             await add_rows(database, job_id, one, [Row("1"), Row("2")])
         await publish(database, job_id)
     cursor = (await Report(kind, jobs[0], NO_GRACE).page(reader, limit=1)).next_cursor
+    each_filter: list[dict[str, Any]] = [{field.name: "given"} for field in fields(Filters)]
     others = [
         Report(kind, jobs[1], NO_GRACE),
-        Report(kind, jobs[0], NO_GRACE, Filters(pending=False)),
+        *(Report(kind, jobs[0], NO_GRACE, Filters(**one)) for one in each_filter),
         *(Report(other, jobs[0], NO_GRACE) for other in KINDS.values() if other is not kind),
     ]
     for other in others:
