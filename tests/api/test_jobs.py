@@ -14,7 +14,7 @@ from app.api.job_shapes import JobAnswer
 from app.db.engine import Database
 from app.db.keyset import Listing
 from tests.api.problem import problem_of
-from tests.reports.published import CREATED, CREATED_MS, Row, add_job, add_rows, publish
+from tests.reports.published import CREATED, CREATED_MS, HOUR_MS, Row, add_job, add_rows, publish
 
 BEYOND_INT8 = 2**63
 JOB_CALLS = [
@@ -179,7 +179,9 @@ async def test_a_finished_job_says_what_was_found(client: httpx.AsyncClient, dat
     assert job["reportTotals"] == {"orphan": 0, "phantom": 2, "catalogMismatch": 0}
     assert job["pendingTotals"] == {"orphan": 0, "phantom": 1, "catalogMismatch": 0}
     assert (job["inventoryObjects"], job["catalogFiles"]) == (7, 8)
-    assert (job["warnings"], job["endTime"]) == (["a warning"], CREATED_MS)
+    assert job["warnings"] == ["a warning"]
+    times = [job[name] for name in ("inventoryCreationTime", "startTime", "lastUpdate", "endTime")]
+    assert times == [CREATED_MS + hours * HOUR_MS for hours in range(4)]
     JobAnswer.model_validate_json(response.content, strict=True)
 
 

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.db.engine import Database
-from tests.reports.published import BEFORE_MS, CREATED, CREATED_MS, Row, add_job, add_rows, publish
+from tests.reports.published import BEFORE_MS, CREATED, CREATED_MS, HOUR_MS, Row, add_job, add_rows, publish
 
 JOBS = "/orca/datamanagement/reconciliation/internal/jobs"
 KINDS = ("phantoms", "orphans", "mismatches")
@@ -90,7 +90,7 @@ async def test_jobs(client: httpx.AsyncClient, database: Database) -> None:
         "orcaArchiveLocation": "orca-archive",
         "status": "success",
         "inventoryCreationTime": CREATED_MS,
-        "lastUpdate": CREATED_MS,
+        "lastUpdate": CREATED_MS + 2 * HOUR_MS,
         "errorMessage": None,
         "reportTotals": {"orphan": 0, "phantom": 2, "catalogMismatch": 0},
     }

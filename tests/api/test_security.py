@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from app.db.engine import Database
 from app.main import create_app
@@ -68,3 +69,10 @@ async def test_a_token_without_scopes_opens_nothing(guarded: httpx.AsyncClient) 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/docs", "/openapi.json"])
 async def test_what_runs_the_service_needs_no_token(guarded: httpx.AsyncClient, path: str) -> None:
     assert (await guarded.get(path)).status_code == 200
+
+
+async def test_whose_token_it_was_is_in_the_run(guarded: httpx.AsyncClient, database: Database, manifest: Path) -> None:
+    answer = await guarded.post("/jobs", headers=bearer("writer"), json={"manifestUrl": manifest.as_uri()})
+    assert answer.status_code == 202
+    async with database.reading() as connection:
+        assert await connection.scalar(text("SELECT requested_by FROM orca.reconcile_run")) == "writer"

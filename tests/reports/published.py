@@ -16,6 +16,7 @@ from app.inventory.manifest import COMPARABLE
 CREATED = datetime(2024, 6, 1, tzinfo=UTC)
 BEFORE = datetime(2024, 5, 20, 12, 30, 15, 123_999, tzinfo=UTC)
 CREATED_MS = 1717200000000
+HOUR_MS = 3_600_000
 BEFORE_MS = 1716208215123
 
 PHANTOM = text("""
@@ -54,14 +55,15 @@ class Row:
 async def add_job(
     database: Database, *, status: int = 5, bucket: str = "orca-archive", created: datetime = CREATED
 ) -> int:
+    """Put a job into the table that began an hour after its inventory was made, changed after two, and ended after three."""
     async with database.transaction() as connection:
         job_id = await connection.scalar(
             text("""
                 INSERT INTO orca.reconcile_job (
                     orca_archive_location, status_id, inventory_creation_time, start_time, last_update, end_time
                 ) VALUES (
-                    :bucket, CAST(:status AS int2), CAST(:created AS timestamptz), :created, :created,
-                    CASE WHEN :status IN (4, 5) THEN :created END
+                    :bucket, CAST(:status AS int2), CAST(:created AS timestamptz), :created + interval '1 hour',
+                    :created + interval '2 hours', CASE WHEN :status IN (4, 5) THEN :created + interval '3 hours' END
                 )
                 RETURNING id
             """),

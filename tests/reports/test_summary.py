@@ -138,7 +138,7 @@ async def test_that_of_orcas_own_report_is_computed_once_and_stored(database: Da
     assert first.total.phantom == Tally(1, 1, 10)
     assert (first.engine, first.published_at, first.compared_fields) == (
         None,
-        CREATED,
+        CREATED + timedelta(hours=3),
         ["etag", "size_in_bytes", "storage_class"],
     )
 
