@@ -98,7 +98,7 @@ async def test_health_and_readiness(client: httpx.AsyncClient, database: Databas
     assert (await client.get("/readyz")).json() == {"status": "ready"}
     assert [(await client.head(path)).status_code for path in ("/healthz", "/readyz")] == [200, 200]
     async with database.transaction() as connection:
-        await connection.execute(text("UPDATE orca.reconcile_service_version SET version_num = '0000'"))
+        await connection.execute(text("UPDATE orca.reconcile_service_version SET version_num = '0001'"))
     problem = problem_of(await client.get("/readyz"), 503, "database-unavailable")
     assert "orca-reconcile migrate" in problem["detail"]
 
