@@ -15,6 +15,7 @@ from sqlalchemy import text
 from starlette.types import Message
 
 from app.api import events
+from app.api.body_limit import LARGEST_BODY
 from app.db.engine import Database
 from app.jobs.deletion import WITHDRAWN
 from app.settings import Settings
@@ -105,6 +106,15 @@ async def test_a_body_that_never_comes_ends_too(app: FastAPI) -> None:
     async with asyncio.timeout(5):
         await app(scope, receive, send)
     assert sent[0]["status"] == 503
+
+
+async def test_a_body_that_comes_in_pieces_may_be_no_larger(client: httpx.AsyncClient) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b" " * (LARGEST_BODY // 4)
+
+    answer = await client.post("/jobs", content=pieces(), headers={"Content-Type": "application/json"})
+    problem_of(answer, 413, "body-too-large")
 
 
 async def test_more_requests_than_there_may_be_are_sent_away(client: httpx.AsyncClient) -> None:

@@ -21,8 +21,10 @@ from structlog.typing import EventDict
 from app.api import issuer as issuers
 from app.api.login import KEPT_LONGER_S
 from app.api.session import COOKIE
+from app.errors import IssuerUnavailable
 from app.settings import Settings
 from tests.api.problem import problem_of
+from tests.support.certificate import tls_of_loopback
 from tests.support.issuer import AUDIENCE, LittleIssuer
 
 
@@ -164,9 +166,44 @@ async def test_while_the_issuer_is_away(
     assert (await ask(client, issuer.token())).status_code == 200, "keys that are known go on to serve"
 
 
+@pytest.mark.parametrize("byte_s", [0.02, 5])
+async def test_an_issuer_that_takes_too_long_is_away(
+    client: httpx.AsyncClient, issuer: LittleIssuer, monkeypatch: pytest.MonkeyPatch, byte_s: float
+) -> None:
+    """Whether it says nothing, or a little all the time."""
+    monkeypatch.setattr(issuers, "FETCH_TIMEOUT_S", 0.2)
+    issuer.byte_s = byte_s
+    problem_of(await ask(client, issuer.token()), 503, "issuer-unavailable")
+
+
 async def test_a_document_of_another_issuer_is_not_believed(client: httpx.AsyncClient, issuer: LittleIssuer) -> None:
     issuer.says = "https://another.example"
     problem_of(await ask(client, issuer.token()), 503, "issuer-unavailable")
+
+
+async def test_a_key_that_is_not_for_signing_signs_nothing(client: httpx.AsyncClient, issuer: LittleIssuer) -> None:
+    issuer.use = "enc"
+    problem_of(await ask(client, issuer.token()), 401, "no-token")
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+async def test_a_key_that_can_be_guessed_signs_nothing(client: httpx.AsyncClient, issuer: LittleIssuer) -> None:
+    issuer.add_rsa("short", 1024)
+    problem_of(await ask(client, issuer.token("short")), 401, "no-token")
+
+
+async def test_keys_that_come_by_http_are_not_those_of_an_https_issuer(
+    issuer: LittleIssuer, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = tmp_path / "certificate.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with LittleIssuer(tls_of_loopback(certificate)) as safe:
+        chosen = settings.model_copy(update={"oidc_issuer": safe.url})
+        assert (await issuers.Issuer(chosen).access_token(safe.token())).name == "ana"
+        issuer.keys, safe.keys_at = safe.keys, f"{issuer.url}/keys"
+        with pytest.raises(IssuerUnavailable):
+            await issuers.Issuer(chosen).access_token(safe.token())
+    assert issuer.fetched == 0
 
 
 async def test_a_browser_signs_in_with_an_access_token(client: httpx.AsyncClient, issuer: LittleIssuer) -> None:

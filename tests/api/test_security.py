@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from sqlalchemy import text
 from app.db.engine import Database
 from app.main import create_app
 from app.settings import ApiToken, Scope, Settings
+
+OPEN = ["/healthz", "/readyz", "/docs", "/openapi.json"]
 
 
 def entry(text: str, *scopes: Scope) -> ApiToken:
@@ -39,10 +42,14 @@ def bearer(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("headers", [{}, bearer("stranger"), bearer(""), {"Authorization": "Basic cmVhZGVyOg=="}])
 async def test_a_stranger_is_asked_for_a_token(guarded: httpx.AsyncClient, headers: dict[str, str]) -> None:
-    for path in ("/jobs", "/jobs/1", "/reports/1", "/metrics", "/jobs/1/events"):
-        answer = await guarded.get(path, headers=headers)
-        assert (answer.status_code, answer.json()["type"]) == (401, "/problems/no-token")
-        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    described = (await guarded.get("/openapi.json")).json()["paths"]
+    closed = {path: methods for path, methods in described.items() if path not in OPEN}
+    assert len(closed) > 10
+    for path, methods in closed.items():
+        for method in methods:
+            answer = await guarded.request(method, re.sub(r"\{\w+\}", "1", path), headers=headers)
+            assert (answer.status_code, answer.json().get("type")) == (401, "/problems/no-token"), (method, path)
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 async def test_a_reader_may_look_and_not_touch(guarded: httpx.AsyncClient) -> None:
@@ -66,7 +73,7 @@ async def test_a_token_without_scopes_opens_nothing(guarded: httpx.AsyncClient) 
     assert (await guarded.get("/jobs", headers=bearer("nobody"))).status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/docs", "/openapi.json"])
+@pytest.mark.parametrize("path", OPEN)
 async def test_what_runs_the_service_needs_no_token(guarded: httpx.AsyncClient, path: str) -> None:
     assert (await guarded.get(path)).status_code == 200
 

@@ -22,6 +22,11 @@ SHAPE = """
     WHERE c.relnamespace = 'orca'::regnamespace AND c.relkind IN ('r', 'p')
     ORDER BY c.relname
 """
+# What a new role may do is what everybody may.
+AS_THE_OWNER = """
+    SELECT oid::regprocedure::text, has_function_privilege('public', oid, 'EXECUTE'), replace(proconfig::text, '"', '')
+    FROM pg_proc WHERE pronamespace = 'orca'::regnamespace AND prosecdef
+"""
 ROWS = "SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM orca.{} AS t"
 
 
@@ -61,6 +66,17 @@ async def test_orcas_application_login_may_use_what_the_migration_made(server: S
             may_do_ddl = await connection.execute(text("SELECT has_schema_privilege('orca', 'CREATE')"))
             assert not may_do_ddl.scalar_one()
         await login.dispose()
+
+
+async def test_what_is_done_as_the_owner_is_done_for_nobody_else_and_finds_no_names_of_theirs(server: Server) -> None:
+    async with orca_database(server) as name:
+        database = Database.at(server.url(name))
+        await upgrade(database)
+        async with database.reading() as connection:
+            found = (await connection.execute(text(AS_THE_OWNER))).all()
+        await database.dispose()
+    assert len(found) == 4
+    assert {(public, settings) for _, public, settings in found} == {(False, "{search_path=pg_catalog, pg_temp}")}
 
 
 async def test_an_orca_without_storage_classes_is_refused_and_left_alone(server: Server) -> None:

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from app.db.retry import sqlstate
@@ -24,19 +25,25 @@ PARTITION = "SELECT CAST(orca.reconcile_partition_of(:bucket) AS text)"
 STAGED = "SELECT job_id, key_path FROM orca.reconcile_s3_object WHERE orca_archive_location = :bucket ORDER BY key_path"
 
 
+async def begin(connection: AsyncConnection, bucket: str) -> tuple[int, int, str]:
+    """Begin to load as a run does; gives the job, the run and the table."""
+    job = (await connection.execute(text(NEW_JOB), {"bucket": bucket})).scalar_one()
+    run = (await connection.execute(text(NEW_RUN), {"job": job, "bucket": bucket})).scalar_one()
+    table = (await connection.execute(text("SELECT orca.reconcile_begin_load(:run, 1)"), {"run": run})).scalar_one()
+    return job, run, table
+
+
 async def load(database: Database, bucket: str, keys: list[str], *, listed_as: str | None = None) -> int:
     """Stage keys the way a run does; gives the job's id."""
     async with database.transaction() as connection:
-        job = (await connection.execute(text(NEW_JOB), {"bucket": bucket})).scalar_one()
-        run = (await connection.execute(text(NEW_RUN), {"job": job, "bucket": bucket})).scalar_one()
-        table = (await connection.execute(text("SELECT orca.reconcile_begin_load(:run, 1)"), {"run": run})).scalar_one()
+        job, run, table = await begin(connection, bucket)
         for key in keys:
             values = {"job": job, "bucket": listed_as or bucket, "key": key}
             await connection.execute(text(ROW.format(table)), values)
         await connection.execute(text("SELECT orca.reconcile_seal_load(:run, 1)"), {"run": run})
         await connection.execute(text("SELECT orca.reconcile_attach_load(:run, 1)"), {"run": run})
         await connection.execute(text(END_RUN), {"run": run})
-    return int(job)
+    return job
 
 
 async def staged(database: Database, bucket: str) -> list[tuple[int, str]]:
@@ -92,6 +99,27 @@ async def test_a_row_of_another_bucket_cannot_be_loaded(database: Database) -> N
     with pytest.raises(DBAPIError) as error:
         await load(database, "orca-archive", ["a"], listed_as="other")
     assert sqlstate(error.value) == "23514"
+
+
+@pytest.mark.parametrize("since", ["attempt = 2", "state = 'queued'"])
+@pytest.mark.parametrize("step", ["begin", "attach"])
+async def test_an_attempt_whose_run_was_lost_stages_nothing_more(database: Database, step: str, since: str) -> None:
+    async with database.transaction() as connection:
+        _, run, _ = await begin(connection, "orca-archive")
+        await connection.execute(text(f"UPDATE orca.reconcile_run SET {since}"))
+        with pytest.raises(DBAPIError) as error:
+            await connection.execute(text(f"SELECT orca.reconcile_{step}_load(:run, 1)"), {"run": run})
+    assert sqlstate(error.value) == "P0002"
+
+
+async def test_a_run_drops_what_its_own_attempts_loaded_and_nothing_of_others(database: Database) -> None:
+    tables = [f"reconcile_load_{attempt}" for attempt in ("1", "1_1", "1_12", "10", "10_1", "11_1", "1_1_1")]
+    async with database.transaction() as connection:
+        for table in tables:
+            await connection.execute(text(f"CREATE TABLE orca.{table} ()"))
+        await connection.execute(text("SELECT orca.reconcile_drop_load(1)"))
+        left = await connection.execute(text("SELECT relname FROM pg_class WHERE relname ~ '^reconcile_load_'"))
+        assert set(left.scalars()) == set(tables[3:])
 
 
 @settings(max_examples=30, suppress_health_check=list(HealthCheck))

@@ -212,8 +212,17 @@ async def test_a_bare_name_is_found_beside_the_manifest_without_the_right_to_see
     manifest = await located(destination, {"0.csv.gz": b"beside"}, "bare/there")
     store.answer(403, times=100, wanted=lambda line: f"/{DESTINATION}/0.csv.gz" in line)
     assert [path.read_bytes() for path in await fetch(manifest, ALLOWED, spool, quiet)] == [b"beside"]
-    folder = [f"s3://{DESTINATION}/bare/there/"]
+
+
+async def test_a_bare_name_is_not_looked_for_outside_the_prefixes(
+    store: Unruly, destination: S3Store, spool: Path
+) -> None:
+    await obstore.put_async(destination, "bare/only/2.csv.gz", b"beside")
+    await obstore.put_async(destination, "2.csv.gz", b"decoy!")
+    manifest = await located(destination, {"2.csv.gz": b"beside"}, "bare/only")
+    folder = [f"s3://{DESTINATION}/bare/only/"]
     assert [path.read_bytes() for path in await fetch(manifest, folder, spool, quiet)] == [b"beside"]
+    assert not [line for line in store.requests if f"/{DESTINATION}/2.csv.gz" in line]
 
 
 async def test_cancelling_is_prompt_and_leaves_nothing_half(store: Unruly, destination: S3Store, spool: Path) -> None:
