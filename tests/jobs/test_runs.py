@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 
@@ -45,25 +44,6 @@ async def test_a_run_that_is_being_handed_back_is_nobody_else_s_until_it_is_let_
     async with claimed(database) as again:
         assert again is not None
         assert (again.attempt, again.failures) == (2, 0)
-
-
-async def test_others_hear_of_a_run_that_is_let_go(database: Database) -> None:
-    bell = Bell()
-    listening = asyncio.create_task(bell.listen(database))
-    async with claimed(database):
-        while True:
-            async with database.reading() as connection:
-                listeners = (
-                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^LISTEN'"
-                )
-                if (await connection.execute(text(listeners))).scalar_one():
-                    break
-            await asyncio.sleep(0.02)
-        waiting = asyncio.create_task(bell.wait(60))
-        await asyncio.sleep(0)
-    async with asyncio.timeout(5):
-        await waiting
-    listening.cancel()
 
 
 async def test_an_attempt_that_was_lost_changes_nothing(database: Database, settings: Settings, tmp_path: Path) -> None:
