@@ -109,7 +109,7 @@ async def attach(connection: AsyncConnection, loaded: Load) -> None:
 
     Raises `StagedRowsLost` when they are not sealed, or not there.
     """
-    sealed = text("SELECT relhasindex FROM pg_class WHERE oid = to_regclass(:table)")
+    sealed = text("SELECT indisvalid FROM pg_index WHERE indrelid = to_regclass(:table) AND indisprimary")
     if not (await connection.execute(sealed, {"table": f"orca.{loaded.table}"})).scalar_one_or_none():
         raise StagedRowsLost
     await connection.execute(text("SET LOCAL lock_timeout = '5s'"))
