@@ -119,6 +119,23 @@ async def test_what_is_published_while_the_job_is_being_deleted_stays_whole(
     assert await do(database, UNBALANCED) == 0
 
 
+async def test_who_asks_for_a_job_while_its_rows_are_being_deleted_waits(
+    database: Database, settings: Settings
+) -> None:
+    """What it then has published cannot be taken for what was withdrawn."""
+    one = await job(database, 1)
+    await do(database, MANIFEST, job=one, rows=0)
+    async with database.engine.connect() as holder:
+        await holder.execute(text("SELECT FROM orca.reconcile_orphan_report WHERE key_path = '3' FOR UPDATE"))
+        deleting = asyncio.create_task(delete(database, one))
+        await until(database, WAITING_FOR_A_ROW)
+        asking = asyncio.create_task(request_reconcile(database, settings, one))
+        await until(database, f"SELECT ({WAITING_FOR_A_ROW}) = 2")
+        await holder.rollback()
+    await asyncio.gather(deleting, asking, return_exceptions=True)
+    assert deleting.exception() or asking.exception()
+
+
 async def test_two_who_delete_a_job_at_once_both_see_it_gone(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
