@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
@@ -10,6 +12,7 @@ from app.errors import DatabaseNotReady
 from app.jobs.runner import Runner
 from app.settings import Settings
 from tests.support import old_jobs
+from tests.support.postgres import Server
 
 
 async def test_a_fresh_database_is_migrated(database: Database) -> None:
@@ -42,6 +45,15 @@ async def test_migrating_again_changes_nothing(database: Database) -> None:
     async with database.reading() as connection:
         values = await connection.execute(text("SELECT value FROM orca.reconcile_status ORDER BY id"))
         assert list(values.scalars()) == ["getting S3 list", "staged", "generating reports", "error", "success"]
+
+
+async def test_several_who_migrate_at_once_take_turns(server: Server) -> None:
+    async with server.fresh("template0") as name:
+        databases = [Database.at(server.url(name)) for _ in range(3)]
+        await asyncio.gather(*map(upgrade, databases))
+        for database in databases:
+            await require_migrated(database)
+            await database.dispose()
 
 
 async def test_a_postgresql_that_is_too_old_is_refused(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

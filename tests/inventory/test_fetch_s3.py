@@ -253,6 +253,17 @@ async def test_a_disk_without_room_is_noticed_before(
 
 
 @pytest.mark.usefixtures("s3")
+async def test_what_is_there_already_needs_no_room(
+    destination: S3Store, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = await located(destination, CONTENT)
+    paths = await fetch(manifest, ALLOWED, spool, quiet)
+    paths[3].unlink()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=PIECE))
+    assert await fetch(manifest, ALLOWED, spool, quiet) == paths
+
+
+@pytest.mark.usefixtures("s3")
 async def test_what_a_killed_attempt_had_not_finished_goes_first(
     destination: S3Store, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,27 @@ async def test_the_same_manifest_is_one_job(database: Database, settings: Settin
     again, queued_again = await submit(database, settings, manifest_url=url)
     assert (queued, queued_again, again.id) == (True, False, first.id)
     assert (first.status, first.engine) == ("getting S3 list", "duckdb")
+
+
+async def test_a_copy_of_a_manifest_that_lies_elsewhere_is_another_job(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    url = write(tmp_path, [row("a")])
+    shutil.copytree(tmp_path / "1715043600000", tmp_path / "copy")
+    first, _ = await submit(database, settings, manifest_url=url)
+    other, queued = await submit(database, settings, manifest_url=url.replace("1715043600000", "copy"))
+    assert queued
+    assert other.id != first.id
+
+
+@pytest.mark.parametrize(("beyond", "engine"), [(0, "duckdb"), (1, "spark")])
+async def test_an_inventory_beyond_the_threshold_is_for_the_cluster(
+    database: Database, settings: Settings, tmp_path: Path, beyond: int, engine: str
+) -> None:
+    url = write(tmp_path, [row("a")])
+    size = (tmp_path / "1715043600000" / "part-0.csv.gz").stat().st_size
+    there = settings.model_copy(update={"spark_remote": "sc://nowhere", "spark_threshold_bytes": size - beyond})
+    assert (await submit(database, there, manifest_url=url))[0].engine == engine
 
 
 async def test_the_same_manifest_submitted_at_once_is_one_job(
