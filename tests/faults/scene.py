@@ -47,8 +47,9 @@ DESTINATION = "inventory-reports"
 FETCHING = "the store"
 LOADING, STAGING = "orca.gate", "orca.reconcile_s3_object"
 COMPARING, PUBLISHING = "orca.files", "orca.reconcile_orphan_report"
-# Rows that are to be loaded take the parent's shape before: they read it, which the lock on it allows.
-LOCKS = {STAGING: "SHARE UPDATE EXCLUSIVE"}
+CLAIMING = "orca.reconcile_run"
+# Rows that are to be loaded take the parent's shape before, and who claims has a look at the runs: the locks allow to read.
+LOCKS = {STAGING: "SHARE UPDATE EXCLUSIVE", CLAIMING: "EXCLUSIVE"}
 PHASES: list[tuple[EngineName, str]] = [
     ("duckdb", FETCHING),
     ("duckdb", COMPARING),

@@ -15,8 +15,8 @@ from structlog.typing import EventDict
 from app.jobs.model import EngineName
 from app.jobs.requests import cancel
 from tests.faults.conftest import Scenes
-from tests.faults.scene import COMPARING, PATIENCE_S, PHASES, PUBLISHING, STAGING
-from tests.support.traces import HERE, OTHERS, WAITING
+from tests.faults.scene import CLAIMING, COMPARING, PATIENCE_S, PHASES, PUBLISHING, STAGING
+from tests.support.traces import HERE, OTHERS
 
 in_each_phase = pytest.mark.parametrize(("engine", "place"), PHASES)
 
@@ -148,9 +148,8 @@ async def test_a_stopped_runner_hands_its_work_back(scenes: Scenes, engine: Engi
 async def test_a_runner_that_is_stopped_while_it_claims_hands_back_what_it_got(scenes: Scenes) -> None:
     """PostgreSQL may have given it the run by the time that it is told to stop."""
     scene = await scenes("duckdb")
-    async with scene.held_up("orca.reconcile_run") as holder, scene.runner():
-        # The claim, that is: a sweep waits there as well, and only reads.
-        await scene.until(f"{WAITING} AND lock.mode <> 'AccessShareLock'", table="orca.reconcile_run")
+    async with asyncio.timeout(PATIENCE_S), scene.held_up(CLAIMING) as holder, scene.runner():
+        await scene.stuck_at(CLAIMING)
         assert holder is not None
         await holder.rollback()
     assert await scene.do("SELECT state = 'queued' AND attempt = 1 AND failures = 0 FROM orca.reconcile_run")
