@@ -16,6 +16,7 @@ from app.db.migrations import upgrade
 from app.serving import GRACE_S
 from tests.api.problem import problem_of
 from tests.reports.published import add_job
+from tests.support import service
 from tests.support.cluster import cluster
 from tests.support.service import PATIENCE_S, command, serving
 
@@ -110,10 +111,12 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path: Path, asked: tuple
     assert refused.stderr.strip().endswith(f"Port {port} of 127.0.0.1 cannot be listened on: Address already in use.")
 
 
-def test_beyond_loopback_it_does_not_start_for_anybody(tmp_path: Path) -> None:
-    refused = command("serve", "--host", "0.0.0.0", "--port", "0", RECONCILE_DATA_DIR=str(tmp_path))  # noqa: S104
+def test_beyond_loopback_it_does_not_start_for_anybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "PATIENCE_S", 20)
+    nowhere = {"RECONCILE_DATABASE_URL": "postgresql://127.0.0.1:1/", "RECONCILE_DATA_DIR": str(tmp_path)}
+    refused = command("serve", "--host", "0.0.0.0", "--port", "0", **nowhere)  # noqa: S104
     assert refused.returncode == 2
     assert "RECONCILE_API_TOKENS or RECONCILE_OIDC_ISSUER" in refused.stderr
-    half = command("serve", RECONCILE_OIDC_ISSUER="https://issuer.example", RECONCILE_DATA_DIR=str(tmp_path))
+    half = command("serve", "--port", "0", RECONCILE_OIDC_ISSUER="https://issuer.example", **nowhere)
     assert half.returncode == 2
     assert "OIDC_AUDIENCE" in half.stderr

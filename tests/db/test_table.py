@@ -75,8 +75,9 @@ async def test_who_waits_for_a_lock_lets_go_in_the_end(database: Database, monke
         async with database.reading() as looking:
             while not (await looking.execute(text(WAITING), {"table": "orca.plain"})).scalar_one():
                 await asyncio.sleep(0.02)
-        with pytest.raises(Exception, match="lock timeout"):
-            await whole(reader)
+        async with asyncio.timeout(20):
+            with pytest.raises(Exception, match="lock timeout"):
+                await whole(reader)
         assert reader.failure is not None
         assert may_pass(reader.failure)
     await rewriting
