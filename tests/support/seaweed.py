@@ -78,7 +78,7 @@ def _start(folder: Path, ports: dict[str, int]) -> subprocess.Popen[bytes]:
         "ip.bind": "127.0.0.1",
         "master.telemetry": "false",
         "master.volumeSizeLimitMB": "128",
-        "volume.max": "100",
+        "volume.max": "1000",  # each bucket takes seven at once
         "volume.preStopSeconds": "0",
         "filer": "true",
         "filer.localSocket": str(folder / "filer.sock"),
