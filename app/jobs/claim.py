@@ -45,10 +45,11 @@ async def claimed(database: Database, prefixes: Sequence[str] | None = None) -> 
                 await connection.execute(SQL["release"])
 
 
-async def _left_to_others(connection: AsyncConnection, prefixes: Sequence[str]) -> list[int]:
+async def _readable(connection: AsyncConnection, prefixes: Sequence[str]) -> list[int]:
+    """Find the runs of the first minutes whose manifests lie under the prefixes."""
     allowed = Prefixes(prefixes)
     rows = await connection.execute(SQL["manifests"], {"lately": LEFT_TO_OTHERS})
-    return [row.id for row in rows if not allowed.admit(parse_location(row.manifest_url))]
+    return [row.id for row in rows if allowed.admit(parse_location(row.manifest_url))]
 
 
 async def _claim(connection: AsyncConnection, prefixes: Sequence[str] | None) -> RowMapping | None:
@@ -58,9 +59,10 @@ async def _claim(connection: AsyncConnection, prefixes: Sequence[str] | None) ->
     """
 
     async def claim() -> RowMapping | None:
-        left = [] if prefixes is None else await _left_to_others(connection, prefixes)
+        readable = None if prefixes is None else await _readable(connection, prefixes)
+        values = {"lately": LEFT_TO_OTHERS, "readable": readable}
         try:
-            return (await connection.execute(SQL["claim"], {"left_to_others": left})).mappings().one_or_none()
+            return (await connection.execute(SQL["claim"], values)).mappings().one_or_none()
         except IntegrityError:
             return None  # another runner has just started a run of the same archive location
 

@@ -1,5 +1,5 @@
 -- name: manifests
--- Of which manifests the runs are that somebody has asked for lately, and which a runner may have to leave to others.
+-- Of which manifests the runs are that somebody has asked for lately, for a runner to see which it may read.
 SELECT run.id, manifest.manifest_url
 FROM orca.reconcile_run AS run
 JOIN orca.reconcile_manifest AS manifest ON manifest.job_id = run.job_id
@@ -12,7 +12,11 @@ WITH candidate AS (
     SELECT run.id
     FROM orca.reconcile_run AS run
     JOIN orca.reconcile_job AS job ON job.id = run.job_id
-    WHERE run.id <> ALL (CAST(:left_to_others AS int8[]))
+    -- One that has come since the runner looked at the manifests is for its next look.
+    WHERE (
+            NOT run.take_in OR run.queued_at <= now() - CAST(:lately AS interval)
+            OR run.id = ANY (CAST(:readable AS int8[])) OR CAST(:readable AS int8[]) IS NULL
+        )
         AND (
             run.state = 'running'
             OR (

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from app.db.engine import Database
-from app.jobs.claim import claimed
+from app.jobs.claim import LEFT_TO_OTHERS, SQL, claimed
 from app.jobs.requests import request_reconcile, submit
 from app.jobs.runner import Runner
 from app.settings import Settings
@@ -31,6 +31,20 @@ async def test_a_busy_archive_location_holds_up_no_other_and_the_oldest_run_is_f
     async with AsyncExitStack() as stack:
         taken = [await stack.enter_async_context(claimed(database)) for _ in range(3)]
     assert [run and run.job_id for run in taken] == [jobs[3], jobs[1], None]
+
+
+async def test_a_run_that_came_after_the_look_at_the_manifests_waits_for_the_next(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    job, _ = await submit(database, settings, manifest_url=write(tmp_path, [row("a")]))
+    async with database.reading() as connection:
+        looked = {"lately": LEFT_TO_OTHERS, "readable": []}
+        assert (await connection.execute(SQL["claim"], looked)).one_or_none() is None
+    async with claimed(database, ["s3://elsewhere/"]) as run:
+        assert run is None
+    async with claimed(database, settings.prefixes) as run:
+        assert run is not None
+        assert run.job_id == job.id
 
 
 async def test_each_failure_that_may_pass_is_waited_after_for_longer(

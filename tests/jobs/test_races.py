@@ -10,7 +10,7 @@ import pytest
 from app.db.engine import Database
 from app.errors import RunLost
 from app.jobs.bell import Bell
-from app.jobs.claim import SQL, claimed
+from app.jobs.claim import LEFT_TO_OTHERS, SQL, claimed
 from app.jobs.requests import cancel, submit
 from app.jobs.runner import Runner
 from app.jobs.store import SQL as REQUESTS
@@ -58,7 +58,7 @@ async def test_a_run_that_is_taken_up_in_the_moment_that_it_is_cancelled_is_aske
     """To call it cancelled at once is for runs that nobody works on."""
     job, _ = await submit(database, settings, manifest_url=write(tmp_path, [row("a")]))
     async with database.transaction() as claiming:
-        await claiming.execute(SQL["claim"], {"left_to_others": []})
+        await claiming.execute(SQL["claim"], {"lately": LEFT_TO_OTHERS, "readable": None})
         cancelling = asyncio.create_task(cancel(database, job.id))
         await until(database, WAITING_FOR_A_ROW)
     assert (await cancelling).status == "getting S3 list"
