@@ -12,6 +12,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.alone import alone
 from app.db.engine import Database
 from app.db.queries import Queries
 from app.jobs.deletion import WITHDRAWN, delete_withdrawn, withdraw
@@ -41,13 +42,8 @@ async def expired(database: Database, days: int) -> list[Expired]:
 
 async def purge(database: Database, days: int) -> list[Expired]:
     """Delete the expired jobs with their reports, and give those that were; none while another replica is at it."""
-    async with database.reading() as connection:
-        if not (await connection.execute(SQL["only_one"])).scalar_one():
-            return []
-        try:
-            return [job for job in await expired(database, days) if await _delete(database, days, job)]
-        finally:
-            await connection.execute(SQL["release"])
+    async with database.reading() as connection, alone(connection, "purge") as ours:
+        return [job for job in await expired(database, days) if await _delete(database, days, job)] if ours else []
 
 
 async def keep_purging(database: Database, days: int) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 
+from app.db.alone import alone
 from app.db.engine import Database
 from app.db.retry import may_pass
 from app.db.unready import unready
@@ -23,14 +24,12 @@ async def sum_up_all(database: Database, grace: timedelta) -> None:
     """Sum up all such jobs, the newest inventory first; none while another replica is at it."""
     async with database.reading() as connection:
         jobs = (await connection.execute(SQL["not_summed_up"])).scalars().all()
-        if not jobs or not (await connection.execute(SQL["only_one"])).scalar_one():
+        if not jobs:
             return
-        try:
-            for job_id in jobs:
+        async with alone(connection, "summing up") as ours:
+            for job_id in jobs if ours else ():
                 with suppress(NoSuchJob, ReportNotReady):  # it was deleted, or asked for anew, meanwhile
                     await sum_up(database, job_id, grace)
-        finally:
-            await connection.execute(SQL["release"])
 
 
 async def keep_summing_up(database: Database, grace: timedelta) -> None:

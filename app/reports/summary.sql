@@ -23,10 +23,3 @@ SELECT job.id
 FROM orca.reconcile_job AS job
 WHERE job.status_id = 5 AND NOT EXISTS (SELECT FROM orca.reconcile_report AS report WHERE report.job_id = job.id)
 ORDER BY job.inventory_creation_time DESC, job.id DESC;
-
--- name: only_one
--- One replica at a time; the lock goes with the connection.
-SELECT pg_try_advisory_lock(hashtextextended('orca-reconcile summing up', 0));
-
--- name: release
-SELECT pg_advisory_unlock(hashtextextended('orca-reconcile summing up', 0));

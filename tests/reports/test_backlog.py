@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
+from app.db.alone import alone
 from app.db.alongside import alongside
 from app.db.engine import Database
 from app.reports.backlog import keep_summing_up, sum_up_all
 from app.reports.locations import read_affected, read_locations
-from app.reports.summary import SQL
 from tests.reports.published import CREATED, Row, add_job, add_rows, publish
 from tests.support.traces import HERE
 
@@ -47,11 +47,10 @@ async def test_the_trend_and_since_when_know_what_orca_reported(database: Databa
 
 async def test_one_replica_at_a_time_does_it(database: Database) -> None:
     job = await orca_reported(database, 0, "A")
-    async with database.reading() as other:
-        assert (await other.execute(SQL["only_one"])).scalar_one()
+    async with database.reading() as other, alone(other, "summing up") as theirs:
+        assert theirs
         await sum_up_all(database, DAY)
         assert await trend(database) == []
-        await other.execute(SQL["release"])
     await asyncio.gather(*(sum_up_all(database, DAY) for _ in range(3)))
     assert await trend(database) == [(job, 1)]
     async with database.reading() as connection:
