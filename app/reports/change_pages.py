@@ -19,8 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.keyset import Key, Listing
 from app.db.queries import Queries
 from app.reports.findings import PENDING_COMMENT, Finding, Kind
-from app.reports.pages import SQL as PAGES
-from app.reports.pages import Page, findings_of
+from app.reports.pages import Page, findings_of, items_of, page_of
 from app.reports.pairs import Pair, Published
 
 SQL = Queries("app.reports", "changes.sql")
@@ -155,6 +154,6 @@ def _keys_statement(kind: Kind, *, there: int, missing: bool) -> str:
 
 @lru_cache(maxsize=3)
 def _items_statement(kind: Kind) -> str:
-    finding = PAGES[kind.name].text + of_kind(kind, "\n  AND (finding.key) = (wanted.key)")
+    finding = items_of(kind) + of_kind(kind, "\n  AND (finding.key) = (wanted.key)")
     items = of_kind(kind, SQL["items"].text).replace("/* finding */", finding)
-    return PAGES["page"].text.rstrip(";").replace("/* items */", items)
+    return page_of(items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -87,6 +88,17 @@ def findings_of(rows: Sequence[Sequence[Any]], columns: tuple[str, ...]) -> list
     return [finding(*row[1:]) for row in rows if row[1] is not None]
 
 
+def items_of(kind: Kind) -> str:
+    """Give the statement of a kind's items, not narrowed or in order yet, its times computed."""
+    formula = SQL["milliseconds"].text.rpartition("\n")[2]
+    return re.sub(r"\bmilliseconds\((.+?)\)", lambda time: formula.replace("the_time", time[1]), SQL[kind.name].text)
+
+
+def page_of(items: str) -> str:
+    """Give the statement that answers a page of these items."""
+    return SQL["page"].text.rstrip(";").replace("/* items */", items)
+
+
 @lru_cache(maxsize=256)
 def _prepared(kind: Kind, *, filtered: bool, limit: int) -> Prepared:
     return Prepared.of(text(_statement(kind, filtered=filtered, limit=limit)))
@@ -99,6 +111,6 @@ def _statement(kind: Kind, *, filtered: bool, limit: int) -> str:
     The limit is written into the statement: of one that comes with the values, a generic plan only guesses that it is
     a tenth of all, and might read and sort them.
     """
-    parts = [kind.name, *([f"{kind.name}_filters"] if filtered else []), f"{kind.name}_order"]
-    items = "\n".join(SQL[part].text for part in parts)
-    return SQL["page"].text.rstrip(";").replace("/* items */", f"{items}\nLIMIT {limit + 1:d}")
+    parts = [*([f"{kind.name}_filters"] if filtered else []), f"{kind.name}_order"]
+    items = "\n".join([items_of(kind), *(SQL[part].text for part in parts)])
+    return page_of(f"{items}\nLIMIT {limit + 1:d}")

@@ -1,7 +1,6 @@
 -- One statement answers a page: whether there is a report (no row: no such job; not ready: not published yet), and the items,
 -- a row each, with the columns of `Kind` in their order. The service writes the JSON: PostgreSQL takes more than twice as long
--- over a page if it does. Times are computed in floating point, which is exact once rounded to the microseconds that
--- PostgreSQL keeps, and quicker than the numeric that extract() gives; infinity is the last instant that it knows, or the first.
+-- over a page if it does.
 --
 -- The statement is put together once, from `page` and the parts of its kind. The row comparison and the order are those of
 -- the primary key, in its collation: a range of that index is read, and nothing is sorted. The first page follows the empty
@@ -28,7 +27,7 @@ SELECT finding.collection_id AS "collectionId",
        finding.filename AS "filename",
        finding.key_path AS "keyPath",
        finding.orca_etag AS "orcaEtag",
-       floor(round(least(greatest(date_part('epoch', finding.orca_last_update), -210866803200), 9224318016000) * 1e6) / 1e3)::int8 AS "orcaGranuleLastUpdate",
+       milliseconds(finding.orca_last_update) AS "orcaGranuleLastUpdate",
        finding.orca_size AS "orcaSizeInBytes",
        class.value AS "orcaStorageClass",
        CASE WHEN finding.orca_last_update >= report.pending_from THEN :comment END AS "comment"
@@ -51,7 +50,7 @@ ORDER BY finding.collection_id, finding.granule_id, finding.key_path
 -- name: orphans
 SELECT finding.key_path AS "keyPath",
        finding.etag AS "s3Etag",
-       floor(round(least(greatest(date_part('epoch', finding.last_update), -210866803200), 9224318016000) * 1e6) / 1e3)::int8 AS "s3FileLastUpdate",
+       milliseconds(finding.last_update) AS "s3FileLastUpdate",
        finding.size_in_bytes AS "s3SizeInBytes",
        finding.storage_class AS "s3StorageClass",
        CASE WHEN finding.last_update >= report.pending_from THEN :comment END AS "comment"
@@ -75,8 +74,8 @@ SELECT finding.collection_id AS "collectionId",
        finding.cumulus_archive_location AS "cumulusArchiveLocation",
        finding.orca_etag AS "orcaEtag",
        finding.s3_etag AS "s3Etag",
-       floor(round(least(greatest(date_part('epoch', finding.orca_last_update), -210866803200), 9224318016000) * 1e6) / 1e3)::int8 AS "orcaGranuleLastUpdate",
-       floor(round(least(greatest(date_part('epoch', finding.s3_last_update), -210866803200), 9224318016000) * 1e6) / 1e3)::int8 AS "s3FileLastUpdate",
+       milliseconds(finding.orca_last_update) AS "orcaGranuleLastUpdate",
+       milliseconds(finding.s3_last_update) AS "s3FileLastUpdate",
        finding.orca_size_in_bytes AS "orcaSizeInBytes",
        finding.s3_size_in_bytes AS "s3SizeInBytes",
        class.value AS "orcaStorageClass",
@@ -100,3 +99,8 @@ WHERE report.ready
 
 -- name: mismatches_order
 ORDER BY finding.collection_id, finding.granule_id, finding.key_path
+
+-- name: milliseconds
+-- Stands for `milliseconds(the_time)` above. In floating point, which is exact once rounded to the microseconds that PostgreSQL
+-- keeps, and quicker than the numeric that extract() gives; infinity is the last instant that it knows, or the first.
+floor(round(least(greatest(date_part('epoch', the_time), -210866803200), 9224318016000) * 1e6) / 1e3)::int8
