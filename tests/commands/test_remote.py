@@ -78,14 +78,19 @@ def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_report() -> None:
     assert "not the whole" in result.stderr
 
 
-async def test_tokens(database: Database, tmp_path: Path) -> None:
-    made = command("token", "new", "--name", "reader", "--scope", "read").stdout
+def guarded(database: Database, folder: Path, scope: str) -> tuple[str, dict[str, str]]:
+    """Make a token of that scope, and give it with the environment of a service that knows it."""
+    made = command("token", "new", "--name", "caller", "--scope", scope).stdout
     token, entry = (line.partition(": ")[2] for line in made.splitlines())
-    environment = {
+    return token, {
         "RECONCILE_DATABASE_URL": database.url,
-        "RECONCILE_DATA_DIR": str(tmp_path),
+        "RECONCILE_DATA_DIR": str(folder),
         "RECONCILE_API_TOKENS": f"[{entry}]",
     }
+
+
+async def test_tokens(database: Database, tmp_path: Path) -> None:
+    token, environment = guarded(database, tmp_path, "read")
     with serving(tmp_path / "log", **environment) as (client, _):
         url = str(client.base_url)
         assert "set RECONCILE_TOKEN" in refused("jobs", "--url", url)
@@ -99,13 +104,7 @@ async def test_tokens(database: Database, tmp_path: Path) -> None:
 
 
 async def test_who_may_not_follow_a_job_hears_its_id(database: Database, tmp_path: Path) -> None:
-    made = command("token", "new", "--name", "writer", "--scope", "write").stdout
-    token, entry = (line.partition(": ")[2] for line in made.splitlines())
-    environment = {
-        "RECONCILE_DATABASE_URL": database.url,
-        "RECONCILE_DATA_DIR": str(tmp_path),
-        "RECONCILE_API_TOKENS": f"[{entry}]",
-    }
+    token, environment = guarded(database, tmp_path, "write")
     manifest = deliver(tmp_path, day(1))
     with serving(tmp_path / "log", **environment) as (client, _):
         asked = ("reconcile", manifest, "--url", str(client.base_url))

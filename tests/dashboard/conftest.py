@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import html
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,9 +14,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from app.db.engine import Database
 from app.demo import earlier_inventories
 from tests.api.conftest import app, client, logged, manifest  # noqa: F401  (the application without a socket)
 from tests.dashboard.chromium import browsing, chromium
+from tests.reports.published import Row, add_job, add_rows, publish
 from tests.support.postgres import Server
 from tests.support.service import PATIENCE_S, command, serving
 
@@ -68,3 +72,24 @@ def reconcile(service: httpx.Client, manifest_url: str) -> dict[str, Any]:
         time.sleep(0.1)
         job = service.get(f"/jobs/{job['id']}").json()
     return job
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def job(database: Database) -> AsyncIterator[int]:
+    """Publish a small report of each kind."""
+    job_id = await add_job(database)
+    await add_rows(database, job_id, "phantoms", [Row("a/1", collection_id="A"), Row("b/1", collection_id="B")])
+    await add_rows(database, job_id, "orphans", [Row("o/<b>&1")])
+    await add_rows(
+        database,
+        job_id,
+        "mismatches",
+        [Row("m/1", discrepancy="etag"), Row("m/2"), Row("m/3", discrepancy="size_in_bytes")],
+    )
+    await publish(database, job_id)
+    yield job_id
+
+
+def links(page: str) -> list[str]:
+    """Give where a page leads."""
+    return [html.unescape(link) for link in re.findall(r'href="([^"]*)"', page)]

@@ -7,7 +7,7 @@ from functools import partial
 
 import asyncpg
 import pytest_asyncio
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from tests.dashboard.chromium import visiting
 from tests.dashboard.conftest import Served
@@ -62,6 +62,17 @@ def says(done: int) -> str:
     return f"reading the inventory: {done:,} of 5,000,000 rows"
 
 
+def row_of(page: Page, job: int) -> Locator:
+    return page.get_by_role("row", name=f"Job {job} ")
+
+
+async def fill_in(page: Page, url: str) -> None:
+    """Open the form that takes an inventory in, and name it."""
+    await page.goto("/dashboard/jobs")
+    await page.get_by_text("Take in an inventory").click()
+    await page.get_by_label("URL of the inventory").fill(url)
+
+
 async def test_progress_arrives_and_a_job_is_cancelled(
     served: Served, browser: Browser, connection: asyncpg.Connection, queue: Queue
 ) -> None:
@@ -89,18 +100,16 @@ async def test_every_row_stays_true_and_nothing_typed_is_lost(
     jobs = [await queue() for _ in range(7)]
     async with visiting(browser, served.address) as visit:
         page = visit.page
-        await page.goto("/dashboard/jobs")
-        await page.get_by_text("Take in an inventory").click()
-        await page.get_by_label("URL of the inventory").fill("s3://typed/manifest.json")
+        await fill_in(page, "s3://typed/manifest.json")
         await page.get_by_label("again, if it was taken in before").check()
         for place, (_, run) in enumerate(jobs):
             await connection.execute(PROGRESS, run, 1000 + place)
         for place, (job, _) in enumerate(jobs):
-            await expect(page.get_by_role("row", name=f"Job {job} ")).to_contain_text(says(1000 + place))
+            await expect(row_of(page, job)).to_contain_text(says(1000 + place))
         for _, run in jobs:
             await connection.execute(ENDED, run)
         for job, _ in jobs:
-            await expect(page.get_by_role("row", name=f"Job {job} ")).to_contain_text("failed")
+            await expect(row_of(page, job)).to_contain_text("failed")
         await expect(page.get_by_label("URL of the inventory")).to_be_visible()
         await expect(page.get_by_label("URL of the inventory")).to_have_value("s3://typed/manifest.json")
         await expect(page.get_by_label("again, if it was taken in before")).to_be_checked()
@@ -114,13 +123,11 @@ async def test_a_refused_form_is_not_sent_again_by_itself(
         page = visit.page
         sent: list[str] = []
         page.on("request", lambda request: sent.append(request.method) if request.method == "POST" else None)
-        await page.goto("/dashboard/jobs")
-        await page.get_by_text("Take in an inventory").click()
-        await page.get_by_label("URL of the inventory").fill("file:///refused/manifest.json")
+        await fill_in(page, "file:///refused/manifest.json")
         await page.get_by_role("button", name="Start").click()
         await expect(page.get_by_role("alert")).to_be_visible()
         await connection.execute(ENDED, run)
-        await expect(page.get_by_role("row", name=f"Job {job} ")).to_contain_text("failed")
+        await expect(row_of(page, job)).to_contain_text("failed")
         await expect(page.get_by_label("URL of the inventory")).to_have_value("file:///refused/manifest.json")
         assert sent == ["POST"]
         visit.errors.clear()  # the console names the 403
@@ -184,9 +191,9 @@ async def test_an_archive_locations_page_follows_its_jobs(
         page = visit.page
         await page.goto("/dashboard/locations/another-archive")
         await connection.execute(PROGRESS, run, 1234)
-        await expect(page.get_by_role("row", name=f"Job {job} ")).to_contain_text(says(1234))
+        await expect(row_of(page, job)).to_contain_text(says(1234))
         await connection.execute(ENDED, run)
-        await expect(page.get_by_role("row", name=f"Job {job} ")).to_contain_text("failed")
+        await expect(row_of(page, job)).to_contain_text("failed")
 
 
 async def test_charts_are_drawn_anew_when_a_rerun_ends(
@@ -212,9 +219,7 @@ async def test_charts_are_drawn_anew_when_a_rerun_ends(
 async def test_a_job_started_by_the_form_shows_its_report_when_it_is_done(served: Served, browser: Browser) -> None:
     async with visiting(browser, served.address) as visit:
         page = visit.page
-        await page.goto("/dashboard/jobs")
-        await page.get_by_text("Take in an inventory").click()
-        await page.get_by_label("URL of the inventory").fill(served.manifest)
+        await fill_in(page, served.manifest)
         await page.get_by_label("again, if it was taken in before").check()
         await page.get_by_role("button", name="Start").click()
         await expect(page.get_by_role("heading", name="Which collections lost files, and since when")).to_be_visible()
